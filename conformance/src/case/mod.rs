@@ -1,0 +1,101 @@
+//! Cases: declarative tests, one behaviour a file. The format is described in
+//! `spec/schema/case.json`; what it means is here and in `spec/cases.md`.
+
+mod load;
+mod step;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    load::{CaseError, Cases},
+    step::{Action, Alternative, AlternativeKind, RawFrame, RawOpcode, Step},
+};
+
+/// How much a case weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// The documents demand it: an engine that differs does not conform.
+    Must,
+    /// The documents give a text literally: judged apart from the code beside it.
+    Text,
+    /// The documents suggest it without demanding it.
+    Should,
+    /// A message that the documents name without giving its shape.
+    Companion,
+    /// The documents are silent: the reference has decided, others are only observed.
+    Observe,
+}
+
+impl Level {
+    /// Whether a case of this level that does not pass makes the run fail.
+    #[must_use]
+    pub fn decides(self, strict: bool) -> bool {
+        strict || self == Self::Must
+    }
+
+    /// Its name in case files and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Must => "must",
+            Self::Text => "text",
+            Self::Should => "should",
+            Self::Companion => "companion",
+            Self::Observe => "observe",
+        }
+    }
+}
+
+/// One case.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// Where its schema is, for editors.
+    #[serde(rename = "$schema", default)]
+    pub schema: Option<String>,
+    /// Words joined with hyphens; never reused for another behaviour.
+    pub id: String,
+    /// The behaviour, as a sentence.
+    pub title: String,
+    /// The clauses that it judges.
+    pub clauses: Vec<String>,
+    /// How much it weighs.
+    pub level: Level,
+    /// The words of the document that it judges; absent where the documents have none.
+    #[serde(default)]
+    pub quote: Option<String>,
+    /// Why nothing but the clause can make it fail.
+    pub isolates: String,
+    /// The feature of an engine that it probes for; other cases may need it.
+    #[serde(default)]
+    pub probes: Option<String>,
+    /// Features without which it cannot be run.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// What it assumes of the environment that the engine was started in.
+    #[serde(default)]
+    pub environment: EnvironmentNeeds,
+    /// Whether its ids are the document's own, so that no other such case may run beside it.
+    #[serde(default)]
+    pub verbatim: bool,
+    /// The sessions that are open at the start.
+    #[serde(default = "one_worker")]
+    pub sessions: Vec<String>,
+    /// What happens, in order.
+    pub steps: Vec<Step>,
+}
+
+/// Environment variables that an engine must, or must not, have been started with.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EnvironmentNeeds {
+    /// Must have a value.
+    pub set: Vec<String>,
+    /// Must not exist.
+    pub unset: Vec<String>,
+}
+
+fn one_worker() -> Vec<String> {
+    vec!["worker".to_owned()]
+}

@@ -1,0 +1,109 @@
+//! A frame as it arrived: its text, its value, and its fields raw.
+
+use std::{collections::BTreeSet, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::{Value, value::RawValue};
+
+/// A text frame that is a JSON object in which every field occurs once.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// As it arrived.
+    pub text: String,
+    /// What it says.
+    pub value: Value,
+    fields: Vec<(String, Box<RawValue>)>,
+}
+
+impl Frame {
+    /// Reads a frame.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, for a person.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let Fields(fields) =
+            serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))?;
+        let mut names = BTreeSet::new();
+        if let Some((twice, _)) = fields.iter().find(|(name, _)| !names.insert(name)) {
+            return Err(format!("the field `{twice}` occurs twice"));
+        }
+        let value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        Ok(Self {
+            text: text.to_owned(),
+            value,
+            fields,
+        })
+    }
+
+    /// A top-level field in the sender's own bytes.
+    #[must_use]
+    pub fn raw(&self, field: &str) -> Option<&str> {
+        let (_, raw) = self.fields.iter().find(|(name, _)| name == field)?;
+        Some(raw.get())
+    }
+
+    /// The `type`, or nothing.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.text_field("type").unwrap_or_default()
+    }
+
+    /// A top-level field that is a string.
+    #[must_use]
+    pub fn text_field(&self, field: &str) -> Option<&str> {
+        self.value.get(field)?.as_str()
+    }
+}
+
+struct Fields(Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Frame;
+
+    #[test]
+    fn raw_fields_are_the_senders_bytes() {
+        let frame = Frame::read(r#"{"type":"x", "result":{ "b":1.0,"a":1e2 }}"#).unwrap();
+        assert_eq!(frame.kind(), "x");
+        assert_eq!(frame.raw("result"), Some(r#"{ "b":1.0,"a":1e2 }"#));
+        assert_eq!(frame.raw("error"), None);
+    }
+
+    #[test]
+    fn what_is_no_frame() {
+        for (text, problem) in [
+            ("[]", "not a JSON object"),
+            ("{", "not a JSON object"),
+            (r#"{"id":1,"id":1}"#, "`id` occurs twice"),
+        ] {
+            let error = Frame::read(text).unwrap_err();
+            assert!(error.contains(problem), "{text}: {error}");
+        }
+    }
+}

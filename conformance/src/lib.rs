@@ -1,0 +1,17 @@
+//! The conformance suite: aimed at a URL, it judges an engine by what is on the wire.
+//!
+//! The library knows nothing of the reference engine. It reads frames as JSON values and holds
+//! them to `spec/`, so that no mistake of the reference can hide in a shared type. A case is
+//! data (`fixtures/cases`); a [`runner`] performs it and emits events; [`report`]s listen.
+
+pub mod assets;
+pub mod case;
+pub mod frame;
+pub mod ledger;
+pub mod report;
+pub mod runner;
+pub mod schema;
+pub mod session;
+pub mod template;
+pub mod transcript;
+pub mod verdict;

@@ -1,0 +1,147 @@
+//! The table by clause.
+
+use std::io::{self, Write};
+
+use anstyle::Style as Ansi;
+
+use super::{
+    Run, Style, printable,
+    style::{BAD, DOUBT, FAINT, GOOD, STRONG},
+};
+use crate::{
+    assets,
+    ledger::{Clause, Kind},
+    verdict::{Outcome, Status, Verdict},
+};
+
+const REASON_CHARACTERS: usize = 160;
+
+pub(super) fn write(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut document = None;
+    for clause in run
+        .ledger
+        .clauses
+        .iter()
+        .filter(|it| it.kind == Kind::Documented)
+    {
+        if clause.document != document {
+            document.clone_from(&clause.document);
+            let title = document.as_deref().map_or("", title_of);
+            writeln!(out, "\n{STRONG}{title}{STRONG:#}")?;
+        }
+        row(run, clause, out)?;
+    }
+    for (kind, heading) in [
+        (
+            Kind::Companion,
+            "Companion messages, named by the documents without their shape",
+        ),
+        (
+            Kind::Decided,
+            "Where the documents are silent (observed: nothing here fails an engine)",
+        ),
+    ] {
+        let clauses = || run.ledger.clauses.iter().filter(move |it| it.kind == kind);
+        if style.verbose {
+            writeln!(out, "\n{STRONG}{heading}{STRONG:#}")?;
+            for clause in clauses() {
+                row(run, clause, out)?;
+            }
+        } else {
+            brief(run, heading, clauses(), out)?;
+        }
+    }
+    branches(run, style, out)
+}
+
+/// The first heading of a document.
+fn title_of(document: &str) -> &str {
+    let text = assets::document(document).unwrap_or_default();
+    text.lines()
+        .next()
+        .unwrap_or(document)
+        .trim_start_matches("# ")
+}
+
+fn row(run: &Run<'_>, clause: &Clause, out: &mut dyn Write) -> io::Result<()> {
+    let verdict = run.verdict_of(clause);
+    let style = style_of(&verdict);
+    let judging = |it: &&Outcome| it.clauses.contains(&clause.id) && it.status == Status::Passed;
+    let passed = run.outcomes.iter().filter(judging).count();
+    let all = run
+        .outcomes
+        .iter()
+        .filter(|it| it.clauses.contains(&clause.id))
+        .count();
+    writeln!(
+        out,
+        "  {:<6} {style}{:<17}{style:#} {:<46} {FAINT}{passed}/{all}{FAINT:#}",
+        clause.id,
+        verdict.name(),
+        clause.title,
+    )?;
+    let note = match &verdict {
+        Verdict::Untestable(reason) => Some(reason.as_str()),
+        Verdict::RegistrationOnly => clause.later.as_deref(),
+        _ => None,
+    };
+    match note {
+        Some(note) => writeln!(
+            out,
+            "         {FAINT}{}{FAINT:#}",
+            printable(note, REASON_CHARACTERS)
+        ),
+        None => Ok(()),
+    }
+}
+
+fn style_of(verdict: &Verdict) -> Ansi {
+    match verdict {
+        Verdict::Passed => GOOD,
+        Verdict::Failed => BAD,
+        Verdict::Differs | Verdict::RegistrationOnly | Verdict::Untestable(_) => DOUBT,
+        Verdict::NotSelected => FAINT,
+    }
+}
+
+/// One line for many clauses, and one for each that differs.
+fn brief<'r>(
+    run: &Run<'r>,
+    heading: &str,
+    clauses: impl Iterator<Item = &'r Clause>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let judged: Vec<(&Clause, Verdict)> = clauses.map(|it| (it, run.verdict_of(it))).collect();
+    let count = |name: &str| judged.iter().filter(|(_, it)| it.name() == name).count();
+    let as_the_reference = count("passed") + count("registration only");
+    writeln!(out, "\n{STRONG}{heading}{STRONG:#}")?;
+    writeln!(
+        out,
+        "  {as_the_reference} as the reference, {} differ, {} not exercised",
+        count("differs") + count("failed"),
+        count("untestable") + count("not selected"),
+    )?;
+    for (clause, verdict) in &judged {
+        if matches!(verdict, Verdict::Differs | Verdict::Failed) {
+            row(run, clause, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// Where several things are allowed: what this engine does.
+fn branches(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let taken: Vec<&Outcome> = run
+        .outcomes
+        .iter()
+        .filter(|it| !it.branches.is_empty())
+        .collect();
+    if !style.verbose || taken.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{STRONG}Where several things are allowed{STRONG:#}")?;
+    for outcome in taken {
+        writeln!(out, "  {}: {}", outcome.case, outcome.branches.join(", "))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! `list` and `explain`: what the suite would do, without doing it.
+
+use std::io::{self, Write};
+
+use serde_json::Value;
+
+use super::style::{FAINT, STRONG};
+use crate::{
+    case::{Action, Case, Cases, RawOpcode, Step},
+    ledger::{Clause, Coverage, Kind},
+};
+
+/// Every case on a line: id, level, clauses, title.
+///
+/// # Errors
+///
+/// When the output cannot be written to.
+pub fn list<'c>(cases: impl IntoIterator<Item = &'c Case>, out: &mut dyn Write) -> io::Result<()> {
+    for case in cases {
+        writeln!(
+            out,
+            "{:<56} {:<9} {:<12} {}",
+            case.id,
+            case.level.name(),
+            case.clauses.join(","),
+            case.title
+        )?;
+    }
+    Ok(())
+}
+
+/// A clause: who says it, in which words, and which cases judge it.
+///
+/// # Errors
+///
+/// When the output cannot be written to.
+pub fn explain_clause(clause: &Clause, cases: &Cases, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{STRONG}{} {}{STRONG:#}", clause.id, clause.title)?;
+    writeln!(out, "{}", clause.statement)?;
+    let says = match clause.kind {
+        Kind::Documented => "the documents (an engine that differs does not conform)",
+        Kind::Companion => "the public protocol (its lack makes other clauses untestable)",
+        Kind::Decided => "the reference, where the documents are silent (only observed)",
+    };
+    writeln!(out, "\nsaid by    {says}")?;
+    if let (Some(document), Some(section)) = (&clause.document, &clause.section) {
+        writeln!(out, "document   {document}, section {section}")?;
+    }
+    if let Some(quote) = &clause.quote {
+        writeln!(out, "quote")?;
+        for line in quote.lines() {
+            writeln!(out, "    {line}")?;
+        }
+    }
+    let exercised = match clause.coverage {
+        Coverage::Full => "whole",
+        Coverage::Registration => "its registration only",
+        Coverage::None => "no",
+    };
+    let later = clause
+        .later
+        .as_deref()
+        .map_or(String::new(), |it| format!(": {it}"));
+    writeln!(out, "exercised  {exercised}{later}")?;
+    writeln!(out, "cases")?;
+    for case in cases.iter().filter(|it| it.clauses.contains(&clause.id)) {
+        writeln!(
+            out,
+            "    {} {FAINT}({}){FAINT:#} {}",
+            case.id,
+            case.level.name(),
+            case.title
+        )?;
+    }
+    Ok(())
+}
+
+/// A case: what it judges, and its steps as a transcript.
+///
+/// # Errors
+///
+/// When the output cannot be written to.
+pub fn explain_case(case: &Case, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{STRONG}{}{STRONG:#}", case.id)?;
+    writeln!(out, "{}", case.title)?;
+    writeln!(out, "\nlevel      {}", case.level.name())?;
+    writeln!(out, "clauses    {}", case.clauses.join(", "))?;
+    if let Some(quote) = &case.quote {
+        writeln!(out, "quote")?;
+        for line in quote.lines() {
+            writeln!(out, "    {line}")?;
+        }
+    }
+    writeln!(out, "isolates   {}", case.isolates)?;
+    for (name, list) in [
+        ("needs", &case.needs),
+        ("set", &case.environment.set),
+        ("not set", &case.environment.unset),
+    ] {
+        if !list.is_empty() {
+            writeln!(out, "{name:<10} {}", list.join(", "))?;
+        }
+    }
+    writeln!(out, "sessions   {}", case.sessions.join(", "))?;
+    writeln!(out, "steps")?;
+    for (index, step) in case.steps.iter().enumerate() {
+        explain_step(index + 1, step, out)?;
+    }
+    Ok(())
+}
+
+fn explain_step(number: usize, step: &Step, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(note) = &step.note {
+        writeln!(out, "        {FAINT}{note}{FAINT:#}")?;
+    }
+    let lines = match &step.action {
+        Action::Connect => vec!["· connects".to_owned()],
+        Action::Send(template) => vec![format!("→ {template}")],
+        Action::SendText(template) => vec![format!("→ (as text) {}", unquoted(template))],
+        Action::SendRaw(raw) => {
+            let kind = match raw.opcode {
+                RawOpcode::Text => "text",
+                RawOpcode::Binary => "binary",
+            };
+            vec![format!("→ (a {kind} frame of the bytes {})", raw.hex)]
+        }
+        Action::Expect(template) => vec![format!("← {template}")],
+        Action::ExpectAll(templates) => several("← all, in any order:", templates.iter()),
+        Action::ExpectOne(alternatives) => {
+            let described = alternatives
+                .iter()
+                .map(|it| format!("{}: {}", it.label, it.describe()));
+            several("← whichever comes:", described)
+        }
+        Action::Quiet(template) => vec![format!("← nothing like {template}")],
+        Action::Alive => vec!["· still answers".to_owned()],
+        Action::Ping => vec!["→ (WebSocket ping), ← (its pong)".to_owned()],
+        Action::Close(code) => vec![format!("→ (Close {code}), and the connection ends")],
+        Action::Drop => vec!["· drops the connection without a Close frame".to_owned()],
+        Action::ExpectClose(codes) => {
+            let codes: Vec<String> = codes.iter().map(u16::to_string).collect();
+            vec![format!("← (Close {})", codes.join(" or "))]
+        }
+    };
+    for (index, line) in lines.iter().enumerate() {
+        if index == 0 {
+            writeln!(out, "  {number:>4}  {} {line}", step.on)?;
+        } else {
+            writeln!(out, "            {line}")?;
+        }
+    }
+    Ok(())
+}
+
+fn several(heading: &str, items: impl Iterator<Item = impl ToString>) -> Vec<String> {
+    let items = items.map(|item| item.to_string());
+    std::iter::once(heading.to_owned()).chain(items).collect()
+}
+
+fn unquoted(template: &Value) -> String {
+    template
+        .as_str()
+        .map_or_else(|| template.to_string(), str::to_owned)
+}

@@ -1,0 +1,160 @@
+//! What failed, with everything that is needed to understand it.
+
+use std::io::{self, Write};
+
+use super::{
+    Run, printable,
+    style::{BAD, DOUBT, FAINT, STRONG},
+};
+use crate::{
+    transcript::{Direction, Entry},
+    verdict::{Failure, Outcome, Status},
+};
+
+const FRAME_CHARACTERS: usize = 600;
+const VALUE_CHARACTERS: usize = 300;
+/// Beyond this the middle of a transcript is left out.
+const TRANSCRIPT_ENTRIES: usize = 40;
+
+pub(super) fn write(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut failed = Vec::new();
+    for outcome in run.outcomes {
+        if let Status::Failed(failure) = &outcome.status {
+            write_one(run, outcome, failure, out)?;
+            if outcome.decides_against(run.strict) {
+                failed.push(outcome.case.as_str());
+            }
+        }
+    }
+    malformed(run, out)?;
+    if !failed.is_empty() {
+        writeln!(out, "\nagain: {} {}", run.again, failed.join(" "))?;
+    }
+    Ok(())
+}
+
+fn write_one(
+    run: &Run<'_>,
+    outcome: &Outcome,
+    failure: &Failure,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let (style, word) = if outcome.decides_against(run.strict) {
+        (BAD, "FAILED")
+    } else {
+        (DOUBT, "differs")
+    };
+    writeln!(
+        out,
+        "\n{style}{word}{style:#} {STRONG}{}{STRONG:#} ({}): {}",
+        outcome.case,
+        outcome.level.name(),
+        outcome.title
+    )?;
+    for id in &outcome.clauses {
+        if let Some(clause) = run.ledger.clause(id) {
+            writeln!(out, "  clause    {id} {}", clause.statement)?;
+        }
+    }
+    if let Some(quote) = &outcome.quote {
+        field(out, "quote", quote)?;
+    }
+    if let Some(step) = failure.step {
+        writeln!(out, "  at step   {step}")?;
+    }
+    field(
+        out,
+        "expected",
+        &printable(&failure.expected, VALUE_CHARACTERS),
+    )?;
+    field(
+        out,
+        "received",
+        &printable(&failure.problem, VALUE_CHARACTERS),
+    )?;
+    for mismatch in &failure.mismatches {
+        let path = if mismatch.path.is_empty() {
+            "(the frame)"
+        } else {
+            &mismatch.path
+        };
+        writeln!(
+            out,
+            "            {STRONG}{}{STRONG:#}",
+            printable(path, VALUE_CHARACTERS)
+        )?;
+        writeln!(
+            out,
+            "              expected  {}",
+            printable(&mismatch.expected, VALUE_CHARACTERS)
+        )?;
+        writeln!(
+            out,
+            "              received  {}",
+            printable(&mismatch.received, VALUE_CHARACTERS)
+        )?;
+    }
+    transcript(&outcome.transcript, out)
+}
+
+fn field(out: &mut dyn Write, name: &str, text: &str) -> io::Result<()> {
+    for (index, line) in text.lines().enumerate() {
+        let name = if index == 0 { name } else { "" };
+        writeln!(out, "  {name:<9} {line}")?;
+    }
+    Ok(())
+}
+
+fn transcript(entries: &[Entry], out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "  transcript")?;
+    let left_out = entries.len().saturating_sub(TRANSCRIPT_ENTRIES);
+    let head = TRANSCRIPT_ENTRIES / 2;
+    for (index, entry) in entries.iter().enumerate() {
+        if left_out > 0 && index == head {
+            writeln!(out, "    {FAINT}… {left_out} lines left out{FAINT:#}")?;
+        }
+        if left_out > 0 && index >= head && index < head + left_out {
+            continue;
+        }
+        let arrow = match entry.direction {
+            Direction::Sent => "→",
+            Direction::Received => "←",
+            Direction::Note => "·",
+        };
+        writeln!(
+            out,
+            "    {FAINT}{:>7.3} s{FAINT:#}  {} {arrow} {}",
+            entry.at.as_secs_f64(),
+            entry.session,
+            printable(&entry.text, FRAME_CHARACTERS)
+        )?;
+    }
+    Ok(())
+}
+
+/// Frames that are not what the schemas describe, whatever case they came in.
+fn malformed(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut faults: Vec<(&str, &str)> = Vec::new();
+    for outcome in run.outcomes {
+        for fault in &outcome.malformed {
+            if !faults.iter().any(|(known, _)| known == fault) {
+                faults.push((fault, &outcome.case));
+            }
+        }
+    }
+    if faults.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\n{STRONG}Frames that are not what spec/schema describes (observed){STRONG:#}"
+    )?;
+    for (fault, case) in faults {
+        writeln!(
+            out,
+            "  {} {FAINT}in {case}{FAINT:#}",
+            printable(fault, VALUE_CHARACTERS)
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,266 @@
+//! Performing the steps of one case.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{Context, Features};
+use crate::{
+    case::{Action, Case, RawOpcode, Step},
+    session::{Session, Stop},
+    template::{Mismatch, Scope, TemplateError},
+    transcript::{Direction, Transcript},
+    verdict::Failure,
+};
+
+/// A case while it runs.
+pub(super) struct CaseRun<'c> {
+    pub(super) context: &'c Context,
+    case: &'c Case,
+    features: &'c Features,
+    pub(super) scope: Scope,
+    sessions: BTreeMap<String, Session>,
+    transcript: Transcript,
+    /// The labels of the alternatives that came true.
+    pub(super) branches: Vec<String>,
+    /// What takes back the registrations of a case with ids that others use as well.
+    undo: Vec<(String, String)>,
+}
+
+/// Why a step failed.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) expected: String,
+    pub(super) problem: String,
+    pub(super) mismatches: Vec<Mismatch>,
+}
+
+impl Fault {
+    pub(super) fn new(expected: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self {
+            expected: expected.into(),
+            problem: problem.into(),
+            mismatches: Vec::new(),
+        }
+    }
+
+    pub(super) fn stopped(expected: impl Into<String>, stop: Stop, patience_ms: u128) -> Self {
+        Self::new(expected, describe(stop, patience_ms))
+    }
+}
+
+impl From<TemplateError> for Fault {
+    fn from(error: TemplateError) -> Self {
+        Self::new(
+            "a case that can be run",
+            format!("the case is at fault: {error}"),
+        )
+    }
+}
+
+pub(super) fn describe(stop: Stop, patience_ms: u128) -> String {
+    match stop {
+        Stop::Patience => format!("nothing of the kind arrived within {patience_ms} ms"),
+        Stop::Ended(Some(code)) => format!("the engine ended the connection with code {code}"),
+        Stop::Ended(None) => "the connection ended without a Close frame".to_owned(),
+    }
+}
+
+impl<'c> CaseRun<'c> {
+    pub(super) fn new(
+        context: &'c Context,
+        case: &'c Case,
+        features: &'c Features,
+        transcript: Transcript,
+    ) -> Self {
+        Self {
+            context,
+            case,
+            features,
+            scope: Scope::new(format!("{}-{}", context.run, short(&case.id))),
+            sessions: BTreeMap::new(),
+            transcript,
+            branches: Vec::new(),
+            undo: Vec::new(),
+        }
+    }
+
+    pub(super) async fn perform(&mut self) -> Result<(), Failure> {
+        let at = |step: Option<usize>| {
+            move |fault: Fault| Failure {
+                step,
+                expected: fault.expected,
+                problem: fault.problem,
+                mismatches: fault.mismatches,
+            }
+        };
+        let case = self.case;
+        for name in &case.sessions {
+            self.connect(name).await.map_err(at(None))?;
+        }
+        for (index, step) in case.steps.iter().enumerate() {
+            self.step(step).await.map_err(at(Some(index + 1)))?;
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, step: &Step) -> Result<(), Fault> {
+        let on = &step.on;
+        match &step.action {
+            Action::Connect => self.connect(on).await,
+            Action::Send(template) => self.send(on, template).await,
+            Action::SendText(template) => {
+                let filled = self.scope.fill(template)?;
+                let text = filled.as_str().unwrap_or_default();
+                self.session(on)?.send_text(text).await;
+                Ok(())
+            }
+            Action::SendRaw(raw) => {
+                let payload = hex::decode(&raw.hex).map_err(|error| {
+                    Fault::new("a case that can be run", format!("bad hex: {error}"))
+                })?;
+                let as_text = raw.opcode == RawOpcode::Text;
+                self.session(on)?.send_bytes(payload, as_text).await;
+                Ok(())
+            }
+            Action::Expect(template) => self.expect(on, template).await,
+            Action::ExpectAll(templates) => self.expect_all(on, templates).await,
+            Action::ExpectOne(alternatives) => self.expect_one(on, alternatives).await,
+            Action::Quiet(template) => self.quiet(on, template).await,
+            Action::Alive => self.fence(on, "the session still answers").await,
+            Action::Ping => self.ping(on).await,
+            Action::Close(code) => self.close(on, *code).await,
+            Action::Drop => {
+                self.sessions.remove(on);
+                self.transcript.add(
+                    on,
+                    Direction::Note,
+                    "connection dropped without a Close frame",
+                );
+                Ok(())
+            }
+            Action::ExpectClose(codes) => self.expect_close(on, codes).await,
+        }
+    }
+
+    async fn connect(&mut self, name: &str) -> Result<(), Fault> {
+        let target = &self.context.target;
+        let patience = self.context.pace.patience;
+        let opened =
+            Session::connect(&target.url, name, target.hello, patience, &self.transcript).await;
+        let session = opened
+            .map_err(|error| Fault::new(format!("a session for `{name}`"), error.to_string()))?;
+        self.sessions.insert(name.to_owned(), session);
+        Ok(())
+    }
+
+    async fn send(&mut self, on: &str, template: &Value) -> Result<(), Fault> {
+        let text = self.scope.frame_text(template)?;
+        if self.case.verbatim
+            && let Some(undo) = undo(&text)
+        {
+            self.undo.push((on.to_owned(), undo));
+        }
+        self.session(on)?.send_text(&text).await;
+        Ok(())
+    }
+
+    pub(super) async fn fence(&mut self, on: &str, expected: &str) -> Result<(), Fault> {
+        let in_protocol = self.features.has("ping");
+        self.fence_by(on, in_protocol, expected).await
+    }
+
+    async fn ping(&mut self, on: &str) -> Result<(), Fault> {
+        self.fence_by(on, false, "the answer to a WebSocket ping")
+            .await
+    }
+
+    async fn fence_by(&mut self, on: &str, in_protocol: bool, expected: &str) -> Result<(), Fault> {
+        let (deadline, patience_ms) = self.deadline();
+        let session = self.session(on)?;
+        session.fence(in_protocol, deadline).await.map_err(|stop| {
+            let asked = if in_protocol {
+                "a `ping` frame"
+            } else {
+                "a WebSocket ping"
+            };
+            let stopped = describe(stop, patience_ms);
+            Fault::new(expected, format!("{asked} was not answered: {stopped}"))
+        })
+    }
+
+    async fn close(&mut self, on: &str, code: u16) -> Result<(), Fault> {
+        let (deadline, patience_ms) = self.deadline();
+        let closed = self.session(on)?.close(code, deadline).await;
+        closed.map_err(|stop| Fault::stopped("the end of the connection", stop, patience_ms))?;
+        self.sessions.remove(on);
+        Ok(())
+    }
+
+    async fn expect_close(&mut self, on: &str, codes: &[u16]) -> Result<(), Fault> {
+        let expected = format!("the engine closes the session with {}", one_of(codes));
+        let (deadline, patience_ms) = self.deadline();
+        match self.session(on)?.ended(deadline).await {
+            Ok(Some(code)) if codes.contains(&code) => Ok(()),
+            Ok(code) => Err(Fault::stopped(expected, Stop::Ended(code), patience_ms)),
+            Err(stop) => Err(Fault::stopped(expected, stop, patience_ms)),
+        }
+    }
+
+    pub(super) fn session(&mut self, name: &str) -> Result<&mut Session, Fault> {
+        self.sessions.get_mut(name).ok_or_else(|| {
+            Fault::new(
+                format!("an open session `{name}`"),
+                "the case has closed it",
+            )
+        })
+    }
+
+    /// When patience ends, and how many milliseconds it lasts.
+    pub(super) fn deadline(&self) -> (Instant, u128) {
+        let patience = self.context.pace.patience;
+        (Instant::now() + patience, patience.as_millis())
+    }
+
+    /// Leaves nothing behind: an engine that does not forget what ended sessions registered
+    /// must not make other cases fail.
+    pub(super) async fn clean_up(&mut self) {
+        let undo = std::mem::take(&mut self.undo);
+        for (session, frame) in undo.iter().rev() {
+            if let Some(session) = self.sessions.get_mut(session) {
+                session.send_text(frame).await;
+            }
+        }
+        let (deadline, _) = self.deadline();
+        for session in self.sessions.values_mut() {
+            // The case has been judged; an engine that does not close fails the case about it.
+            let _ = session.close(1000, deadline).await;
+        }
+    }
+}
+
+/// The frame that takes a registration back, if a frame is one.
+fn undo(text: &str) -> Option<String> {
+    let frame: Value = serde_json::from_str(text).ok()?;
+    let kind = match frame.get("type")?.as_str()? {
+        "registerfunction" => "unregisterfunction",
+        "registertrigger" => "unregistertrigger",
+        "registertriggertype" => "unregistertriggertype",
+        _ => return None,
+    };
+    Some(json!({ "type": kind, "id": frame.get("id")? }).to_string())
+}
+
+pub(super) fn one_of(codes: &[u16]) -> String {
+    let codes: Vec<String> = codes.iter().map(u16::to_string).collect();
+    codes.join(" or ")
+}
+
+/// A few letters of a case's id, so that the ids of a run differ from case to case.
+fn short(id: &str) -> String {
+    let hash = id.bytes().fold(0xcbf2_9ce4_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    format!("{hash:08x}")
+}

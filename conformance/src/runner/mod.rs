@@ -1,0 +1,247 @@
+//! Running cases against a target: what is run when, and what comes out.
+//!
+//! The runner emits [`Event`]s and never learns who listens to them.
+
+mod exec;
+mod waits;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
+use uuid::Uuid;
+
+use crate::{
+    case::Case,
+    schema::FrameSchemas,
+    session::{ConnectError, Session},
+    transcript::Transcript,
+    verdict::{Outcome, Status},
+};
+
+/// The engine under test, as far as the suite knows it.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Where workers connect.
+    pub url: String,
+    /// Environment variables that it was started with, as far as cases need them.
+    pub variables_set: BTreeSet<String>,
+    /// Whether the suite's sessions say hello on connecting (CO-16).
+    pub hello: bool,
+}
+
+/// How to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How many cases run at once.
+    pub jobs: usize,
+    /// How long something that has to come may take.
+    pub patience: Duration,
+    /// How long to listen, after a fence, for something that must not come.
+    pub quiet: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            jobs: 16,
+            patience: Duration::from_secs(3),
+            quiet: Duration::from_millis(25),
+        }
+    }
+}
+
+/// What happens during a run.
+#[derive(Debug)]
+pub enum Event {
+    /// It begins, with so many cases.
+    Started {
+        /// How many.
+        cases: usize,
+    },
+    /// A case has ended.
+    Finished(Box<Outcome>),
+}
+
+/// Everything that cases share while they run.
+#[derive(Debug)]
+pub struct Context {
+    /// The engine.
+    pub target: Target,
+    /// How to run.
+    pub pace: Pace,
+    /// Distinguishes the ids of this run.
+    pub run: String,
+    pub(crate) schemas: FrameSchemas,
+}
+
+impl Context {
+    /// A context for one run.
+    ///
+    /// # Errors
+    ///
+    /// If the frame schemas that the suite carries cannot be used; a test sees that they can.
+    pub fn new(target: Target, pace: Pace) -> Result<Self, String> {
+        let run = Uuid::new_v4().simple().to_string();
+        Ok(Self {
+            target,
+            pace,
+            run: run.chars().take(6).collect(),
+            schemas: FrameSchemas::embedded()?,
+        })
+    }
+
+    /// Opens a session that is not part of a case, to see whether there is an engine at all.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub async fn reach(&self) -> Result<(), ConnectError> {
+        let patience = self.pace.patience;
+        let transcript = Transcript::default();
+        let mut session =
+            Session::connect(&self.target.url, "probe", false, patience, &transcript).await?;
+        let deadline = tokio::time::Instant::now() + patience;
+        // Whether it also closes in good order is for the cases to judge.
+        let _ = session.close(1000, deadline).await;
+        Ok(())
+    }
+}
+
+/// The features that an engine has, by the cases that probe for them.
+#[derive(Clone, Debug, Default)]
+pub struct Features(BTreeMap<String, bool>);
+
+impl Features {
+    /// Whether a probe for it has passed.
+    #[must_use]
+    pub fn has(&self, feature: &str) -> bool {
+        self.0.get(feature).copied().unwrap_or_default()
+    }
+
+    fn learn(&mut self, cases: &[Arc<Case>], outcomes: &[Outcome]) {
+        for case in cases {
+            let passed = |it: &Outcome| it.case == case.id && it.status == Status::Passed;
+            if let Some(feature) = &case.probes {
+                self.0.insert(feature.clone(), outcomes.iter().any(passed));
+            }
+        }
+    }
+}
+
+/// Runs cases: first those that probe for features, then all others at once, but for those with
+/// the documents' own ids, which run one after another. The outcomes are in order of the ids.
+pub async fn run(
+    context: &Arc<Context>,
+    cases: Vec<Case>,
+    events: &mpsc::UnboundedSender<Event>,
+) -> Vec<Outcome> {
+    let _ = events.send(Event::Started { cases: cases.len() });
+    let cases: Vec<Arc<Case>> = cases.into_iter().map(Arc::new).collect();
+    let (probes, others): (Vec<_>, Vec<_>) =
+        cases.into_iter().partition(|case| case.probes.is_some());
+    let mut features = Features::default();
+    let mut outcomes = run_batch(context, &probes, &features, events).await;
+    features.learn(&probes, &outcomes);
+    outcomes.extend(run_batch(context, &others, &features, events).await);
+    outcomes.sort_unstable_by(|a, b| a.case.cmp(&b.case));
+    outcomes
+}
+
+async fn run_batch(
+    context: &Arc<Context>,
+    cases: &[Arc<Case>],
+    features: &Features,
+    events: &mpsc::UnboundedSender<Event>,
+) -> Vec<Outcome> {
+    let features = Arc::new(features.clone());
+    let slots = Arc::new(Semaphore::new(context.pace.jobs.max(1)));
+    let (verbatim, free): (Vec<_>, Vec<_>) = cases.iter().cloned().partition(|it| it.verbatim);
+    let lanes = free.into_iter().map(|case| vec![case]).chain([verbatim]);
+    let mut running = JoinSet::new();
+    for lane in lanes {
+        let (context, features) = (Arc::clone(context), Arc::clone(&features));
+        let (slots, events) = (Arc::clone(&slots), events.clone());
+        running.spawn(async move {
+            let mut outcomes = Vec::new();
+            for case in lane {
+                let slot = slots.acquire().await;
+                let outcome = run_case(&context, &case, &features).await;
+                drop(slot);
+                let _ = events.send(Event::Finished(Box::new(outcome.clone())));
+                outcomes.push(outcome);
+            }
+            outcomes
+        });
+    }
+    running.join_all().await.into_iter().flatten().collect()
+}
+
+/// Runs one case.
+pub async fn run_case(context: &Context, case: &Case, features: &Features) -> Outcome {
+    let began = Instant::now();
+    let transcript = Transcript::default();
+    let mut branches = Vec::new();
+    let status = match obstacle(context, case, features) {
+        Some(reason) => Status::Untestable(reason),
+        None => {
+            let mut run = exec::CaseRun::new(context, case, features, transcript.clone());
+            let status = match run.perform().await {
+                Ok(()) => Status::Passed,
+                Err(failure) => Status::Failed(Box::new(failure)),
+            };
+            run.clean_up().await;
+            branches = run.branches;
+            status
+        }
+    };
+    let transcript = transcript.entries();
+    Outcome {
+        case: case.id.clone(),
+        title: case.title.clone(),
+        clauses: case.clauses.clone(),
+        level: case.level,
+        quote: case.quote.clone(),
+        status,
+        branches,
+        malformed: context.schemas.faults(&transcript),
+        transcript,
+        took: began.elapsed(),
+    }
+}
+
+/// Why a case cannot be run against this target, if it cannot.
+fn obstacle(context: &Context, case: &Case, features: &Features) -> Option<String> {
+    if let Some(feature) = case.needs.iter().find(|feature| !features.has(feature)) {
+        return Some(format!(
+            "needs `{feature}`, which the engine does not serve (the case that probes for it \
+             did not pass)"
+        ));
+    }
+    let set = &context.target.variables_set;
+    if let Some(name) = case
+        .environment
+        .set
+        .iter()
+        .find(|name| !set.contains(*name))
+    {
+        return Some(format!(
+            "needs an engine that was started with the variable {name}; start it so, \
+             and say so with --variable {name}"
+        ));
+    }
+    let name = case
+        .environment
+        .unset
+        .iter()
+        .find(|name| set.contains(*name))?;
+    Some(format!(
+        "needs an engine that was started without the variable {name}"
+    ))
+}

@@ -1,0 +1,250 @@
+//! The steps that wait for something, or for nothing.
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::exec::{CaseRun, Fault, one_of};
+use crate::{
+    case::{Alternative, AlternativeKind},
+    frame::Frame,
+    session::Stop,
+    template::{Key, Mismatch, Scope, TemplateError},
+};
+
+/// What a frame is to one of several templates.
+enum Match {
+    /// It is what the template of this index wants.
+    Whole(usize, Scope),
+    /// It has the key of the template of this index, but none matches it.
+    KeyOnly(usize),
+}
+
+impl CaseRun<'_> {
+    pub(super) async fn expect(&mut self, on: &str, template: &Value) -> Result<(), Fault> {
+        let templates = Templates::new(&self.scope, [template])?;
+        self.take_one(on, &templates).await.map(|_| ())
+    }
+
+    pub(super) async fn expect_all(&mut self, on: &str, templates: &[Value]) -> Result<(), Fault> {
+        let mut left: Vec<&Value> = templates.iter().collect();
+        while !left.is_empty() {
+            let templates = Templates::new(&self.scope, left.iter().copied())?;
+            let index = self.take_one(on, &templates).await?;
+            left.remove(index);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn expect_one(
+        &mut self,
+        on: &str,
+        alternatives: &[Alternative],
+    ) -> Result<(), Fault> {
+        let frames = || alternatives.iter().filter_map(Alternative::frame);
+        let templates = Templates::new(&self.scope, frames().map(|(_, template)| template))?;
+        let silence = alternatives.iter().find_map(Alternative::silence);
+        let outcome = match silence {
+            None => self.take_one(on, &templates).await,
+            // Whatever was to come has come once a fence is answered.
+            Some(_) => match self.settle(on).await {
+                Ok(()) => self.take_kept(on, &templates).await,
+                Err(fault) => Err(fault),
+            },
+        };
+        let label = match outcome {
+            Ok(index) => frames().nth(index).map(|(label, _)| label),
+            Err(fault) => {
+                let closed = self.close_code(on).await;
+                let by_close = alternatives.iter().find_map(|it| it.closed_by(closed));
+                match (by_close, silence) {
+                    (Some(label), _) => Some(label),
+                    (None, Some((label, template))) if fault.mismatches.is_empty() => {
+                        self.none_like(on, template)?;
+                        Some(label)
+                    }
+                    _ => return Err(alternatives_fault(alternatives, fault)),
+                }
+            }
+        };
+        self.branches.extend(label.map(str::to_owned));
+        Ok(())
+    }
+
+    pub(super) async fn quiet(&mut self, on: &str, template: &Value) -> Result<(), Fault> {
+        self.settle(on).await?;
+        self.none_like(on, template)
+    }
+
+    /// Waits until all that was under way has arrived, and a little longer.
+    async fn settle(&mut self, on: &str) -> Result<(), Fault> {
+        self.fence(on, "an answer, after which nothing more is to come")
+            .await?;
+        let window = self.context.pace.quiet;
+        self.session(on)?.linger(window).await;
+        Ok(())
+    }
+
+    fn none_like(&mut self, on: &str, template: &Value) -> Result<(), Fault> {
+        let scope = self.scope.clone();
+        let key = scope.key(template)?;
+        for frame in self.session(on)?.kept() {
+            if scope.clone().compare(template, frame)?.is_empty() {
+                let problem = format!("it arrived: {}", frame.text);
+                return Err(Fault::new(
+                    format!("`{on}` does not get {}", key.describe()),
+                    problem,
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The code that the engine closed a session with, if it has.
+    async fn close_code(&mut self, on: &str) -> Option<u16> {
+        let now = Instant::now();
+        self.session(on).ok()?.ended(now).await.ok().flatten()
+    }
+
+    async fn take_kept(&mut self, on: &str, templates: &Templates<'_>) -> Result<usize, Fault> {
+        self.take_until(on, templates, Instant::now(), 0).await
+    }
+
+    async fn take_one(&mut self, on: &str, templates: &Templates<'_>) -> Result<usize, Fault> {
+        let (deadline, patience_ms) = self.deadline();
+        self.take_until(on, templates, deadline, patience_ms).await
+    }
+
+    /// Takes the first frame that any template is about; its index, if it matches.
+    async fn take_until(
+        &mut self,
+        on: &str,
+        templates: &Templates<'_>,
+        deadline: Instant,
+        patience_ms: u128,
+    ) -> Result<usize, Fault> {
+        let mut scope = self.scope.clone();
+        let session = self.session(on)?;
+        let taken = session
+            .take(deadline, |frame| templates.meet(&scope, frame))
+            .await;
+        match taken {
+            Ok((_, Match::Whole(index, captured))) => {
+                self.scope = captured;
+                Ok(index)
+            }
+            Ok((frame, Match::KeyOnly(index))) => Err(Fault {
+                expected: templates.describe(on),
+                problem: "the frame arrived, but it differs".to_owned(),
+                mismatches: templates.mismatches(index, &mut scope, &frame)?,
+            }),
+            Err(stop) => {
+                let mut fault = Fault::stopped(templates.describe(on), stop, patience_ms);
+                let others = session.kept();
+                if stop == Stop::Patience && !others.is_empty() {
+                    fault.problem += &format!("; other frames that did: {}", kinds(others));
+                }
+                Err(fault)
+            }
+        }
+    }
+}
+
+fn kinds(frames: &[Frame]) -> String {
+    let kinds: Vec<String> = frames.iter().map(|it| format!("`{}`", it.kind())).collect();
+    kinds.join(", ")
+}
+
+/// Templates of which a frame is to match one.
+struct Templates<'t> {
+    templates: Vec<(&'t Value, Key)>,
+}
+
+impl<'t> Templates<'t> {
+    fn new(
+        scope: &Scope,
+        templates: impl IntoIterator<Item = &'t Value>,
+    ) -> Result<Self, TemplateError> {
+        let keyed = templates
+            .into_iter()
+            .map(|template| Ok((template, scope.key(template)?)));
+        Ok(Self {
+            templates: keyed.collect::<Result<_, TemplateError>>()?,
+        })
+    }
+
+    fn meet(&self, scope: &Scope, frame: &Frame) -> Option<Match> {
+        for (index, (template, _)) in self.templates.iter().enumerate() {
+            let mut scope = scope.clone();
+            if matches!(scope.compare(template, frame), Ok(differing) if differing.is_empty()) {
+                return Some(Match::Whole(index, scope));
+            }
+        }
+        let named = |(_, key): &(&Value, Key)| key.names(frame);
+        self.templates.iter().position(named).map(Match::KeyOnly)
+    }
+
+    fn mismatches(
+        &self,
+        index: usize,
+        scope: &mut Scope,
+        frame: &Frame,
+    ) -> Result<Vec<Mismatch>, TemplateError> {
+        match self.templates.get(index) {
+            Some((template, _)) => scope.compare(template, frame),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn describe(&self, on: &str) -> String {
+        let keys: Vec<String> = self
+            .templates
+            .iter()
+            .map(|(_, key)| key.describe())
+            .collect();
+        format!("`{on}` gets {}", keys.join(", or "))
+    }
+}
+
+fn alternatives_fault(alternatives: &[Alternative], fault: Fault) -> Fault {
+    let labels: Vec<String> = alternatives
+        .iter()
+        .map(|it| format!("`{}`", it.label))
+        .collect();
+    Fault {
+        expected: format!("one of {}: {}", labels.join(", "), fault.expected),
+        ..fault
+    }
+}
+
+impl Alternative {
+    fn frame(&self) -> Option<(&str, &Value)> {
+        match &self.kind {
+            AlternativeKind::Expect(template) => Some((&self.label, template)),
+            AlternativeKind::Close(_) | AlternativeKind::Quiet(_) => None,
+        }
+    }
+
+    fn silence(&self) -> Option<(&str, &Value)> {
+        match &self.kind {
+            AlternativeKind::Quiet(template) => Some((&self.label, template)),
+            AlternativeKind::Close(_) | AlternativeKind::Expect(_) => None,
+        }
+    }
+
+    fn closed_by(&self, code: Option<u16>) -> Option<&str> {
+        match &self.kind {
+            AlternativeKind::Close(codes) if codes.contains(&code?) => Some(&self.label),
+            _ => None,
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.kind {
+            AlternativeKind::Expect(template) => format!("{template}"),
+            AlternativeKind::Close(codes) => format!("the engine closes with {}", one_of(codes)),
+            AlternativeKind::Quiet(template) => format!("nothing like {template}"),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Holding frames to `spec/schema`.
+
+use std::collections::BTreeMap;
+
+use jsonschema::{Registry, Validator};
+use serde_json::Value;
+
+use crate::{
+    assets,
+    transcript::{Direction, Entry},
+};
+
+/// What an engine may send, by frame type; where a frame looks different towards an engine, the
+/// schema is the one of the engine's own.
+const FROM_ENGINE: [(&str, &str); 11] = [
+    ("error", "error.json"),
+    (
+        "functionregistrationresult",
+        "functionregistrationresult.json",
+    ),
+    ("invocationresult", "invocationresult.json"),
+    ("invokefunction", "invokefunction.to-worker.json"),
+    ("ping", "ping.json"),
+    ("pong", "pong.json"),
+    ("registertrigger", "registertrigger.json"),
+    (
+        "triggerregistrationresult",
+        "triggerregistrationresult.json",
+    ),
+    (
+        "triggertyperegistrationresult",
+        "triggertyperegistrationresult.json",
+    ),
+    ("unregistertrigger", "unregistertrigger.to-provider.json"),
+    ("workerregistered", "workerregistered.json"),
+];
+
+/// The schemas of what an engine sends.
+#[derive(Debug)]
+pub struct FrameSchemas(BTreeMap<&'static str, Validator>);
+
+impl FrameSchemas {
+    /// Those that the suite carries.
+    ///
+    /// # Errors
+    ///
+    /// Which schema cannot be used, and why; a test sees that all can.
+    pub fn embedded() -> Result<Self, String> {
+        let schemas = FROM_ENGINE
+            .into_iter()
+            .map(|(kind, file)| Ok((kind, validator(file)?)));
+        Ok(Self(schemas.collect::<Result<_, String>>()?))
+    }
+
+    /// What is wrong with the frames that the engine sent, each with the frame's type.
+    pub(crate) fn faults(&self, transcript: &[Entry]) -> Vec<String> {
+        let received = transcript
+            .iter()
+            .filter(|entry| entry.direction == Direction::Received);
+        received
+            .filter_map(|entry| serde_json::from_str(&entry.text).ok())
+            .flat_map(|frame: Value| self.faults_of(&frame))
+            .collect()
+    }
+
+    fn faults_of(&self, frame: &Value) -> Vec<String> {
+        let kind = frame
+            .get("type")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let Some(schema) = self.0.get(kind) else {
+            return Vec::new();
+        };
+        schema
+            .iter_errors(frame)
+            .map(|error| format!("`{kind}`: {error} at `{}`", error.instance_path()))
+            .collect()
+    }
+}
+
+/// A validator for one file of `spec/schema`; nothing is fetched from anywhere.
+///
+/// # Errors
+///
+/// Why the file cannot be used.
+pub fn validator(file: &str) -> Result<Validator, String> {
+    let mut registry = Registry::new();
+    let mut wanted = None;
+    for asset in assets::schemas() {
+        let schema: Value =
+            serde_json::from_str(asset.text).map_err(|error| format!("{}: {error}", asset.path))?;
+        let id = schema
+            .get("$id")
+            .and_then(Value::as_str)
+            .unwrap_or(asset.path)
+            .to_owned();
+        if asset.path == file {
+            wanted = Some(schema.clone());
+        }
+        registry = registry
+            .add(id, schema)
+            .map_err(|error| error.to_string())?;
+    }
+    let registry = registry.prepare().map_err(|error| error.to_string())?;
+    let schema = wanted.ok_or_else(|| format!("there is no schema `{file}`"))?;
+    jsonschema::options()
+        .with_registry(&registry)
+        .build(&schema)
+        .map_err(|error| format!("{file}: {error}"))
+}

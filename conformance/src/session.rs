@@ -1,0 +1,349 @@
+//! A session of the suite's with the engine under test: it plays a worker or a caller.
+
+use std::time::Duration;
+
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use tokio::{
+    net::TcpStream,
+    sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
+    task::JoinHandle,
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, client_async_with_config,
+    tungstenite::{
+        Bytes, Error, Message,
+        client::IntoClientRequest,
+        protocol::{
+            CloseFrame, WebSocketConfig,
+            frame::{
+                Frame as WireFrame,
+                coding::{Data, OpCode},
+            },
+        },
+    },
+};
+
+use crate::{
+    frame::Frame,
+    transcript::{Direction, Transcript},
+};
+
+const MESSAGE_BYTES_MAX: usize = 64 << 20;
+const BUFFER_BYTES: usize = 16 << 10;
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// What a session tells the engine of itself on connecting, as real clients do (CO-16): some
+/// engines hold everything else back until they hear it.
+const HELLO: &str = concat!(
+    r#"{"type":"invokefunction","function_id":"engine::workers::register","data":{"#,
+    r#""name":"conformance","runtime":"rust","version":""#,
+    env!("CARGO_PKG_VERSION"),
+    r#""},"action":{"type":"void"}}"#
+);
+
+/// Something that has come from the engine.
+#[derive(Debug)]
+enum Incoming {
+    Frame(Frame),
+    Pong(Bytes),
+    Ended(Option<u16>),
+}
+
+/// Why a session could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot connect to {url}: {problem}")]
+pub struct ConnectError {
+    url: String,
+    problem: String,
+}
+
+/// Why nothing more comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The time was up.
+    Patience,
+    /// The connection has ended, with this close code if there was one.
+    Ended(Option<u16>),
+}
+
+/// One open session.
+#[derive(Debug)]
+pub struct Session {
+    name: String,
+    sink: SplitSink<Socket, Message>,
+    incoming: UnboundedReceiver<Incoming>,
+    /// Frames that no expectation has taken yet, in order.
+    kept: Vec<Frame>,
+    ended: Option<Option<u16>>,
+    pings: u64,
+    reader: JoinHandle<()>,
+    transcript: Transcript,
+}
+
+impl Session {
+    /// Connects, and says hello if asked to.
+    ///
+    /// # Errors
+    ///
+    /// When there is no WebSocket to be had within `patience`.
+    pub async fn connect(
+        url: &str,
+        name: &str,
+        hello: bool,
+        patience: Duration,
+        transcript: &Transcript,
+    ) -> Result<Self, ConnectError> {
+        let failed = |problem: String| ConnectError {
+            url: url.to_owned(),
+            problem,
+        };
+        let socket = timeout(patience, open(url))
+            .await
+            .map_err(|_| failed(format!("no answer within {} ms", patience.as_millis())))?
+            .map_err(failed)?;
+        let (sink, stream) = socket.split();
+        let (sender, incoming) = mpsc::unbounded_channel();
+        let reader = tokio::spawn(read(stream, sender, name.to_owned(), transcript.clone()));
+        let mut session = Self {
+            name: name.to_owned(),
+            sink,
+            incoming,
+            kept: Vec::new(),
+            ended: None,
+            pings: 0,
+            reader,
+            transcript: transcript.clone(),
+        };
+        if hello {
+            session.send_text(HELLO).await;
+        }
+        Ok(session)
+    }
+
+    /// Sends a text frame. A connection that is gone shows when something is awaited.
+    pub async fn send_text(&mut self, text: &str) {
+        self.transcript.add(&self.name, Direction::Sent, text);
+        self.send(Message::text(text)).await;
+    }
+
+    /// Sends a frame of any payload as text or as binary.
+    pub async fn send_bytes(&mut self, payload: Vec<u8>, as_text: bool) {
+        let kind = if as_text { "text" } else { "binary" };
+        let shown = format!("({kind} frame of the bytes {})", hex::encode(&payload));
+        self.transcript.add(&self.name, Direction::Sent, shown);
+        let opcode = if as_text { Data::Text } else { Data::Binary };
+        let frame = WireFrame::message(payload, OpCode::Data(opcode), true);
+        self.send(Message::Frame(frame)).await;
+    }
+
+    async fn send(&mut self, message: Message) {
+        let _ = self.sink.send(message).await;
+    }
+
+    /// Takes out the first kept or coming frame that `wanted` wants.
+    ///
+    /// # Errors
+    ///
+    /// Why it did not come.
+    pub async fn take<T>(
+        &mut self,
+        deadline: Instant,
+        mut wanted: impl FnMut(&Frame) -> Option<T>,
+    ) -> Result<(Frame, T), Stop> {
+        let mut looked_at = 0;
+        loop {
+            while let Some(frame) = self.kept.get(looked_at) {
+                if let Some(found) = wanted(frame) {
+                    return Ok((self.kept.remove(looked_at), found));
+                }
+                looked_at += 1;
+            }
+            self.receive(deadline).await?;
+        }
+    }
+
+    /// The frames that nothing has taken.
+    #[must_use]
+    pub fn kept(&self) -> &[Frame] {
+        &self.kept
+    }
+
+    /// Waits until the engine has closed the session; the code, if it gave one.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Patience`] if it has not.
+    pub async fn ended(&mut self, deadline: Instant) -> Result<Option<u16>, Stop> {
+        loop {
+            match self.receive(deadline).await {
+                Ok(()) => {}
+                Err(Stop::Ended(code)) => return Ok(code),
+                Err(Stop::Patience) => return Err(Stop::Patience),
+            }
+        }
+    }
+
+    /// Sends a ping and waits for its pong: what the engine had to say before has then arrived.
+    /// `in_protocol` asks with a `ping` frame, which engines answer in order with all else.
+    ///
+    /// # Errors
+    ///
+    /// Why it was not answered.
+    pub async fn fence(&mut self, in_protocol: bool, deadline: Instant) -> Result<(), Stop> {
+        if in_protocol {
+            self.send_text(r#"{"type":"ping"}"#).await;
+            let pong = |frame: &Frame| (frame.kind() == "pong").then_some(());
+            return self.take(deadline, pong).await.map(|_| ());
+        }
+        self.pings += 1;
+        let payload = Bytes::from(format!("fence {}", self.pings));
+        self.transcript.add(
+            &self.name,
+            Direction::Sent,
+            format!("(WebSocket ping `fence {}`)", self.pings),
+        );
+        self.send(Message::Ping(payload.clone())).await;
+        loop {
+            match self.next(deadline).await? {
+                Incoming::Pong(answer) if answer == payload => return Ok(()),
+                other => self.keep(other)?,
+            }
+        }
+    }
+
+    /// Keeps what arrives for a while.
+    pub async fn linger(&mut self, window: Duration) {
+        let deadline = Instant::now() + window;
+        while self.receive(deadline).await.is_ok() {}
+    }
+
+    /// Sends a Close frame and waits for the end of the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Patience`] if the engine does not answer it.
+    pub async fn close(&mut self, code: u16, deadline: Instant) -> Result<(), Stop> {
+        if self.ended.is_some() {
+            return Ok(());
+        }
+        self.transcript
+            .add(&self.name, Direction::Sent, format!("(Close {code})"));
+        let frame = CloseFrame {
+            code: code.into(),
+            reason: "".into(),
+        };
+        self.send(Message::Close(Some(frame))).await;
+        self.ended(deadline).await.map(|_| ())
+    }
+
+    async fn receive(&mut self, deadline: Instant) -> Result<(), Stop> {
+        let incoming = self.next(deadline).await?;
+        self.keep(incoming)
+    }
+
+    fn keep(&mut self, incoming: Incoming) -> Result<(), Stop> {
+        match incoming {
+            Incoming::Frame(frame) => self.kept.push(frame),
+            Incoming::Pong(_) => {}
+            Incoming::Ended(code) => {
+                self.ended = Some(code);
+                return Err(Stop::Ended(code));
+            }
+        }
+        Ok(())
+    }
+
+    async fn next(&mut self, deadline: Instant) -> Result<Incoming, Stop> {
+        if let Some(code) = self.ended {
+            return Err(Stop::Ended(code));
+        }
+        match timeout_at(deadline, self.incoming.recv()).await {
+            Ok(Some(incoming)) => Ok(incoming),
+            Ok(None) => Ok(Incoming::Ended(None)),
+            Err(_) => Err(Stop::Patience),
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+async fn open(url: &str) -> Result<Socket, String> {
+    let request = url
+        .into_client_request()
+        .map_err(|error| error.to_string())?;
+    if request.uri().scheme_str() != Some("ws") {
+        return Err("the URL must begin with ws://".to_owned());
+    }
+    let host = request.uri().host().unwrap_or_default();
+    let port = request.uri().port_u16().unwrap_or(80);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let tcp = TcpStream::connect((host, port))
+        .await
+        .map_err(|error| error.to_string())?;
+    tcp.set_nodelay(true).map_err(|error| error.to_string())?;
+    let config = WebSocketConfig::default()
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(MESSAGE_BYTES_MAX)
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX));
+    let (socket, _) = client_async_with_config(request, MaybeTlsStream::Plain(tcp), Some(config))
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok(socket)
+}
+
+/// Reads until the connection ends, and answers pings by doing so.
+async fn read(
+    mut stream: SplitStream<Socket>,
+    incoming: UnboundedSender<Incoming>,
+    name: String,
+    transcript: Transcript,
+) {
+    let mut code = None;
+    loop {
+        let message = match stream.next().await {
+            Some(Ok(message)) => message,
+            Some(Err(error)) => {
+                if !matches!(error, Error::ConnectionClosed | Error::AlreadyClosed) {
+                    transcript.add(&name, Direction::Note, format!("connection lost: {error}"));
+                }
+                break;
+            }
+            None => break,
+        };
+        let received = |text: String| transcript.add(&name, Direction::Received, text);
+        match message {
+            Message::Text(text) => match Frame::read(&text) {
+                Ok(frame) => {
+                    received(frame.text.clone());
+                    let _ = incoming.send(Incoming::Frame(frame));
+                }
+                Err(problem) => received(format!("{text}  ({problem})")),
+            },
+            Message::Binary(bytes) => received(format!("(binary frame of {} bytes)", bytes.len())),
+            Message::Pong(payload) => {
+                received(format!("(WebSocket pong `{}`)", payload.escape_ascii()));
+                let _ = incoming.send(Incoming::Pong(payload));
+            }
+            Message::Close(frame) => {
+                code = frame.map(|frame| frame.code.into());
+                let shown = code.map_or("(Close without a code)".to_owned(), |it: u16| {
+                    format!("(Close {it})")
+                });
+                received(shown);
+            }
+            Message::Ping(_) | Message::Frame(_) => {}
+        }
+    }
+    let _ = incoming.send(Incoming::Ended(code));
+}

@@ -1,0 +1,90 @@
+//! Templates: frames with tokens in them, for sending and for comparing.
+//!
+//! A token is an object with a single key that begins with `$`. Everything else stands for
+//! itself.
+
+mod fill;
+mod matching;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+pub use self::matching::{Key, Mismatch};
+
+/// What the tokens of a case's templates stand for.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// Distinguishes the ids of this case in this run from all others.
+    suffix: String,
+    captures: BTreeMap<String, Value>,
+}
+
+/// Why a template has no meaning.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("bad template: {0}")]
+pub struct TemplateError(String);
+
+impl Scope {
+    /// A scope without captures.
+    #[must_use]
+    pub fn new(suffix: impl Into<String>) -> Self {
+        Self {
+            suffix: suffix.into(),
+            captures: BTreeMap::new(),
+        }
+    }
+
+    /// The id that a label stands for in this case.
+    #[must_use]
+    pub fn unique(&self, label: &str) -> String {
+        format!("{label}-{}", self.suffix)
+    }
+
+    fn captured(&self, name: &str) -> Result<&Value, TemplateError> {
+        self.captures
+            .get(name)
+            .ok_or_else(|| TemplateError(format!("nothing was captured as `{name}`")))
+    }
+
+    /// `{label}` in a text stands for the unique id, or the captured string, of that name.
+    fn text(&self, template: &str) -> Result<String, TemplateError> {
+        let mut text = String::with_capacity(template.len());
+        let mut rest = template;
+        while let Some((before, after)) = rest.split_once('{') {
+            text.push_str(&before.replace("}}", "}"));
+            if let Some(after) = after.strip_prefix('{') {
+                text.push('{');
+                rest = after;
+                continue;
+            }
+            let (label, after) = after
+                .split_once('}')
+                .ok_or_else(|| TemplateError(format!("a `{{` is not closed in `{template}`")))?;
+            match self.captures.get(label) {
+                Some(Value::String(captured)) => text.push_str(captured),
+                _ => text.push_str(&self.unique(label)),
+            }
+            rest = after;
+        }
+        text.push_str(&rest.replace("}}", "}"));
+        Ok(text)
+    }
+}
+
+/// The name and value of a token, if that is what a value is.
+fn token(value: &Value) -> Option<(&str, &Value)> {
+    let object = value.as_object()?;
+    let (name, argument) = object.iter().next()?;
+    (object.len() == 1 && name.starts_with('$')).then_some((name, argument))
+}
+
+fn string<'v>(name: &str, argument: &'v Value) -> Result<&'v str, TemplateError> {
+    argument
+        .as_str()
+        .ok_or_else(|| TemplateError(format!("`{name}` takes a string, got {argument}")))
+}
+
+fn unknown(name: &str) -> TemplateError {
+    TemplateError(format!("there is no token `{name}` here"))
+}

@@ -1,0 +1,68 @@
+//! What was said on the wire during a case, by whom, and when.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Which way an entry went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the suite's session to the engine.
+    Sent,
+    /// From the engine to the suite's session.
+    Received,
+    /// Something that is not a frame: a connection opened, lost.
+    Note,
+}
+
+/// One line of a transcript.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Since the case began.
+    pub at: Duration,
+    /// The session's name in the case.
+    pub session: String,
+    /// Which way it went.
+    pub direction: Direction,
+    /// The frame's text, or a description of what is not text.
+    pub text: String,
+}
+
+/// A transcript that all sessions of a case write to.
+#[derive(Clone, Debug)]
+pub struct Transcript {
+    began: Instant,
+    entries: Arc<Mutex<Vec<Entry>>>,
+}
+
+impl Default for Transcript {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            entries: Arc::default(),
+        }
+    }
+}
+
+impl Transcript {
+    pub(crate) fn add(&self, session: &str, direction: Direction, text: impl Into<String>) {
+        let entry = Entry {
+            at: self.began.elapsed(),
+            session: session.to_owned(),
+            direction,
+            text: text.into(),
+        };
+        self.lock().push(entry);
+    }
+
+    /// The lines so far.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Entry> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

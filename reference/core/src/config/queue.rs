@@ -1,0 +1,90 @@
+use std::time::Duration;
+
+use super::Config;
+use crate::error::Failure;
+
+const BATCH_SIZE_DEFAULT: u64 = 10;
+const BATCH_SIZE_MAX: u64 = 10_000;
+const VISIBILITY_TIMEOUT_S_DEFAULT: f64 = 30.0;
+const VISIBILITY_TIMEOUT_S_MAX: f64 = 43_200.0;
+
+/// The subscription of a `queue` trigger (RT-06).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueConfig {
+    /// The queue that it takes messages from.
+    pub queue_name: String,
+    /// The most messages that one call hands over.
+    pub batch_size: u64,
+    /// How long a handed-over message stays out of sight without an answer.
+    pub visibility_timeout: Duration,
+}
+
+pub(super) fn read(config: &Config<'_>) -> Result<QueueConfig, Failure> {
+    let queue_name = config.required_text("queue_name", config.raw.queue_name)?;
+    let expected = format!("a whole number from 1 to {BATCH_SIZE_MAX}");
+    let batch_size = config
+        .value("batch_size", config.raw.batch_size, &expected)?
+        .unwrap_or(BATCH_SIZE_DEFAULT);
+    if !(1..=BATCH_SIZE_MAX).contains(&batch_size) {
+        let problem = format!("must be {expected}, got {batch_size}");
+        return Err(config.refuse("batch_size", &problem));
+    }
+    let expected = format!("seconds, more than 0 and at most {VISIBILITY_TIMEOUT_S_MAX}");
+    let seconds = config
+        .value(
+            "visibility_timeout",
+            config.raw.visibility_timeout,
+            &expected,
+        )?
+        .unwrap_or(VISIBILITY_TIMEOUT_S_DEFAULT);
+    if !(seconds > 0.0 && seconds <= VISIBILITY_TIMEOUT_S_MAX) {
+        let problem = format!("must be {expected}, got {seconds}");
+        return Err(config.refuse("visibility_timeout", &problem));
+    }
+    Ok(QueueConfig {
+        queue_name,
+        batch_size,
+        visibility_timeout: Duration::from_secs_f64(seconds),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Builtin, test_support::verdict};
+
+    #[test]
+    fn subscriptions() {
+        for (config, expected) in [
+            (
+                r#"{"queue_name":"email_queue","batch_size":10,"visibility_timeout":30}"#,
+                "ok",
+            ),
+            (r#"{"queue_name":"q","visibility_timeout":0.5}"#, "ok"),
+            (r"{}", "Invalid queue config: `queue_name` is missing"),
+            (
+                r#"{"queue_name":""}"#,
+                "Invalid queue config: `queue_name` must not be empty",
+            ),
+            (
+                r#"{"queue_name":"q","batch_size":0}"#,
+                "Invalid queue config: `batch_size` must be a whole number from 1 to 10000, got 0",
+            ),
+            (
+                r#"{"queue_name":"q","batch_size":2.5}"#,
+                "Invalid queue config: `batch_size` must be a whole number from 1 to 10000, got 2.5",
+            ),
+            (
+                r#"{"queue_name":"q","visibility_timeout":-1}"#,
+                "Invalid queue config: `visibility_timeout` must be seconds, \
+                 more than 0 and at most 43200, got -1",
+            ),
+            (
+                r#"{"queue_name":"q","visibility_timeout":"soon"}"#,
+                "Invalid queue config: `visibility_timeout` must be seconds, \
+                 more than 0 and at most 43200, got a string",
+            ),
+        ] {
+            assert_eq!(verdict(Builtin::Queue, config), expected, "{config}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What comes out of the engine: everything that it can ask of the world.
+
+use crate::{event::Event, input::SessionId};
+
+/// One thing to do. All effects of an input are carried out, in order, before the next input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Send a text frame.
+    Send {
+        /// To whom.
+        session: SessionId,
+        /// The frame's text.
+        frame: String,
+    },
+    /// Send a Close frame after all that was sent before. For the engine the session has ended.
+    Close {
+        /// Whose session.
+        session: SessionId,
+        /// The reason, for programs.
+        code: CloseCode,
+        /// The reason, for people; at most 123 bytes.
+        reason: &'static str,
+    },
+    /// Write a line to the log.
+    Report(Event),
+}
+
+/// The close codes of RFC 6455, section 7.4.1, that the engine uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseCode {
+    /// 1000: a newer session has taken this one's place (CO-15).
+    Normal,
+    /// 1001: the engine stops (D-23).
+    GoingAway,
+    /// 1007: a text frame was not UTF-8 (D-21).
+    InvalidPayload,
+    /// 1009: a frame was over the limit (D-08).
+    TooLarge,
+}
+
+impl CloseCode {
+    /// The number on the wire.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        match self {
+            Self::Normal => 1000,
+            Self::GoingAway => 1001,
+            Self::InvalidPayload => 1007,
+            Self::TooLarge => 1009,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The `invocation` of a function that is served over HTTP, checked at registration (RF-04).
+
+use std::{collections::BTreeMap, time::Duration};
+
+use url::Url;
+
+use crate::{
+    credentials::{self, Credential, is_header_name, is_header_value},
+    error::Failure,
+    input::Environment,
+    wire::HttpInvocation,
+};
+
+/// `timeout_ms` when a registration gives none.
+pub const TIMEOUT_MS_DEFAULT: u64 = 30_000;
+/// The longest `timeout_ms` that a registration may ask for.
+pub const TIMEOUT_MS_MAX: u64 = 600_000;
+
+/// Headers that frame the message or belong to the connection: the engine sets them itself.
+const RESERVED_HEADERS: [&str; 10] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// A request method that `invocation.method` may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the methods of RFC 9110 and 5789 under their own names"
+)]
+pub enum Method {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+/// Where and how a function is called over HTTP, with its credential resolved (RF-14, RF-15).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Absolute, `http` or `https`, without user or password.
+    pub url: Url,
+    /// `POST` unless the registration says otherwise.
+    pub method: Method,
+    /// How long a call may take.
+    pub timeout: Duration,
+    /// Added to every request.
+    pub headers: BTreeMap<String, String>,
+    /// What the request proves itself with, if anything.
+    pub credential: Option<Credential>,
+}
+
+impl Endpoint {
+    /// # Errors
+    ///
+    /// `invalid_request`, naming the field (D-26), or what [`credentials::resolve`] refuses.
+    pub(crate) fn register(
+        invocation: &HttpInvocation<'_>,
+        environment: &dyn Environment,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            url: url(&invocation.url)?,
+            method: invocation
+                .method
+                .as_deref()
+                .map_or(Ok(Method::Post), method)?,
+            timeout: timeout(invocation)?,
+            headers: headers(invocation)?,
+            credential: invocation
+                .auth
+                .as_ref()
+                .map(|auth| credentials::resolve(auth, environment))
+                .transpose()?,
+        })
+    }
+}
+
+fn url(text: &str) -> Result<Url, Failure> {
+    // The URL itself is not repeated: a refused one may hold a password.
+    let refuse = |problem: &str| Failure::invalid_request(format!("`invocation.url` {problem}"));
+    let url =
+        Url::parse(text).map_err(|error| refuse(&format!("is not an absolute URL: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(refuse("must be http or https"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(refuse(
+            "must not hold a user name or password, use `invocation.auth`",
+        ));
+    }
+    Ok(url)
+}
+
+fn method(name: &str) -> Result<Method, Failure> {
+    Ok(match name {
+        "GET" => Method::Get,
+        "POST" => Method::Post,
+        "PUT" => Method::Put,
+        "PATCH" => Method::Patch,
+        "DELETE" => Method::Delete,
+        _ => {
+            return Err(Failure::invalid_request(format!(
+                "`invocation.method` must be GET, POST, PUT, PATCH or DELETE, got '{}'",
+                name.escape_debug()
+            )));
+        }
+    })
+}
+
+fn timeout(invocation: &HttpInvocation<'_>) -> Result<Duration, Failure> {
+    let Some(number) = invocation.timeout_ms else {
+        return Ok(Duration::from_millis(TIMEOUT_MS_DEFAULT));
+    };
+    match number.get().parse() {
+        Ok(ms @ 1..=TIMEOUT_MS_MAX) => Ok(Duration::from_millis(ms)),
+        _ => Err(Failure::invalid_request(format!(
+            "`invocation.timeout_ms` must be a whole number from 1 to {TIMEOUT_MS_MAX}, got {number}"
+        ))),
+    }
+}
+
+fn headers(invocation: &HttpInvocation<'_>) -> Result<BTreeMap<String, String>, Failure> {
+    let Some(headers) = &invocation.headers else {
+        return Ok(BTreeMap::new());
+    };
+    headers
+        .iter()
+        .map(|(name, value)| {
+            let shown = name.escape_debug();
+            if !is_header_name(name) {
+                Err(Failure::invalid_request(format!(
+                    "`invocation.headers`: '{shown}' is not a header name"
+                )))
+            } else if RESERVED_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+                Err(Failure::invalid_request(format!(
+                    "`invocation.headers`: '{shown}' is set by the engine and cannot be given"
+                )))
+            } else if !is_header_value(value) {
+                Err(Failure::invalid_request(format!(
+                    "`invocation.headers`: the value of '{shown}' holds characters \
+                     that an HTTP header cannot carry"
+                )))
+            } else {
+                Ok((name.to_string(), value.to_string()))
+            }
+        })
+        .collect()
+}

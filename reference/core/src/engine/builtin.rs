@@ -1,0 +1,226 @@
+//! The functions that the engine serves itself: a worker's introduction, and the lists that
+//! clients ask for (CO-16, CO-17).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{value::RawValue, value::to_raw_value};
+
+use super::{Engine, Output, sessions::Session};
+use crate::{Builtin, EventKind, SessionId};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EngineFunction {
+    RegisterWorker,
+    ListFunctions,
+    ListWorkers,
+    ListTriggerTypes,
+    ListTriggers,
+}
+
+impl EngineFunction {
+    pub(super) fn named(id: &str) -> Option<Self> {
+        Some(match id {
+            "engine::workers::register" => Self::RegisterWorker,
+            "engine::functions::list" => Self::ListFunctions,
+            "engine::workers::list" => Self::ListWorkers,
+            "engine::triggers::list" => Self::ListTriggerTypes,
+            "engine::registered-triggers::list" => Self::ListTriggers,
+            _ => return None,
+        })
+    }
+}
+
+/// What a worker says of itself; every part is optional, and more is ignored.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct About {
+    name: Option<String>,
+    runtime: Option<String>,
+    version: Option<String>,
+    os: Option<String>,
+}
+
+impl Engine {
+    pub(super) fn call_engine(
+        &mut self,
+        session: SessionId,
+        function: EngineFunction,
+        data: &RawValue,
+        out: &mut Output<'_, '_>,
+    ) -> Box<RawValue> {
+        match function {
+            EngineFunction::RegisterWorker => {
+                self.describe_worker(session, data, out);
+                RawValue::NULL.to_owned()
+            }
+            EngineFunction::ListFunctions => self.list_functions(),
+            EngineFunction::ListWorkers => self.list_workers(),
+            EngineFunction::ListTriggerTypes => self.list_trigger_types(),
+            EngineFunction::ListTriggers => self.list_triggers(),
+        }
+    }
+
+    fn describe_worker(&mut self, session: SessionId, data: &RawValue, out: &mut Output<'_, '_>) {
+        let about: About = serde_json::from_str(data.get()).unwrap_or_default();
+        let name = about.name.clone();
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.about = about;
+        }
+        if let Some(name) = name {
+            self.report(session, EventKind::Described { name }, out);
+        }
+    }
+
+    fn list_functions(&self) -> Box<RawValue> {
+        let list = self.functions.list();
+        let functions = list.iter().map(|(id, registration)| ListedFunction {
+            function_id: id,
+            description: registration.description.as_deref(),
+            request_format: registration.request_format.as_deref(),
+            response_format: registration.response_format.as_deref(),
+            metadata: registration.metadata.as_deref(),
+        });
+        raw(&Functions {
+            functions: functions.collect(),
+        })
+    }
+
+    fn list_workers(&self) -> Box<RawValue> {
+        let workers = self.sessions.iter().map(|(_, session)| ListedWorker {
+            id: session.worker_id.to_string(),
+            name: session.about.name.as_deref(),
+            runtime: session.about.runtime.as_deref(),
+            version: session.about.version.as_deref(),
+            os: session.about.os.as_deref(),
+            status: "connected",
+            connected_at_ms: milliseconds(session.connected_at),
+            function_count: session.functions.len(),
+            functions: session.functions.iter().map(|id| &**id).collect(),
+            active_invocations: session.calls.len(),
+        });
+        raw(&Workers {
+            workers: workers.collect(),
+        })
+    }
+
+    fn list_trigger_types(&self) -> Box<RawValue> {
+        let built_in = Builtin::ALL.into_iter().map(|builtin| ListedTriggerType {
+            id: builtin.id(),
+            description: Some(builtin.description()),
+            trigger_request_format: None,
+            call_request_format: None,
+        });
+        let list = self.trigger_types.list();
+        let provided = list.iter().map(|(id, provided)| ListedTriggerType {
+            id,
+            description: provided.description.as_deref(),
+            trigger_request_format: provided.trigger_request_format.as_deref(),
+            call_request_format: provided.call_request_format.as_deref(),
+        });
+        raw(&TriggerTypes {
+            triggers: built_in.chain(provided).collect(),
+        })
+    }
+
+    fn list_triggers(&self) -> Box<RawValue> {
+        raw(&Triggers {
+            registered_triggers: self
+                .sessions
+                .iter()
+                .flat_map(|(_, it)| triggers_of(it))
+                .collect(),
+        })
+    }
+}
+
+fn triggers_of(session: &Session) -> impl Iterator<Item = ListedTrigger<'_>> {
+    session.triggers.iter().map(|(id, trigger)| ListedTrigger {
+        id,
+        trigger_type: &trigger.trigger_type,
+        function_id: &trigger.function_id,
+        config: trigger.config.as_deref(),
+        worker_id: session.worker_id.to_string(),
+    })
+}
+
+/// Strings, numbers and raw JSON: serializing them cannot fail.
+fn raw<T: Serialize>(value: &T) -> Box<RawValue> {
+    to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+fn milliseconds(since_epoch: Duration) -> u64 {
+    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[derive(Serialize)]
+struct Functions<'a> {
+    functions: Vec<ListedFunction<'a>>,
+}
+
+#[derive(Serialize)]
+struct ListedFunction<'a> {
+    function_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_format: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+struct Workers<'a> {
+    workers: Vec<ListedWorker<'a>>,
+}
+
+#[derive(Serialize)]
+struct ListedWorker<'a> {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runtime: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    os: Option<&'a str>,
+    status: &'static str,
+    connected_at_ms: u64,
+    function_count: usize,
+    functions: Vec<&'a str>,
+    active_invocations: usize,
+}
+
+#[derive(Serialize)]
+struct TriggerTypes<'a> {
+    triggers: Vec<ListedTriggerType<'a>>,
+}
+
+#[derive(Serialize)]
+struct ListedTriggerType<'a> {
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trigger_request_format: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call_request_format: Option<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+struct Triggers<'a> {
+    registered_triggers: Vec<ListedTrigger<'a>>,
+}
+
+#[derive(Serialize)]
+struct ListedTrigger<'a> {
+    id: &'a str,
+    trigger_type: &'a str,
+    function_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<&'a RawValue>,
+    worker_id: String,
+}

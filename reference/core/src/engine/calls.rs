@@ -1,0 +1,277 @@
+//! Calls in flight: from `invokefunction` to the one answer that they get (CO-09 to CO-13).
+
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
+
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::{Due, Engine, Output, builtin::EngineFunction};
+use crate::{
+    EventKind, Failure, SessionId,
+    timers::TimerId,
+    wire::{Action, InvocationResult, InvokeFunction},
+};
+
+/// A call that a worker has still to answer.
+#[derive(Debug)]
+struct Call {
+    /// Where it stands among its worker's calls.
+    sequence: u64,
+    worker: SessionId,
+    /// Absent if nobody wants the answer (CO-10).
+    caller: Option<Caller>,
+    function_id: Arc<str>,
+    timer: TimerId,
+}
+
+/// Who wants an answer, and under which id of its own (D-24).
+#[derive(Debug)]
+struct Caller {
+    session: SessionId,
+    invocation_id: String,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    in_flight: HashMap<Uuid, Call>,
+    sequence: u64,
+}
+
+impl Calls {
+    pub(super) fn ids_in_order(&self) -> Vec<Uuid> {
+        let mut calls: Vec<(u64, Uuid)> = self
+            .in_flight
+            .iter()
+            .map(|(id, call)| (call.sequence, *id))
+            .collect();
+        calls.sort_unstable();
+        calls.into_iter().map(|(_, id)| id).collect()
+    }
+}
+
+impl Engine {
+    pub(super) fn invoke(
+        &mut self,
+        session: SessionId,
+        frame: &InvokeFunction<'_>,
+        out: &mut Output<'_, '_>,
+    ) {
+        let outcome = match &frame.action {
+            Some(Action::Enqueue { .. }) => Err(Failure::not_implemented(
+                "the action `enqueue` is not served by this engine",
+            )),
+            Some(Action::Unknown { kind }) => Err(Failure::invalid_request(format!(
+                "`action.type` must be void or enqueue, got '{}'",
+                kind.escape_debug()
+            ))),
+            Some(Action::Void) | None => match EngineFunction::named(&frame.function_id) {
+                Some(function) => Ok(Some(self.call_engine(session, function, frame.data, out))),
+                None => self.call_worker(session, frame, out).map(|()| None),
+            },
+        };
+        match outcome {
+            Ok(None) => {}
+            Ok(Some(result)) => {
+                if let Some(caller) = Caller::of(session, frame) {
+                    let result = Some(&*result);
+                    self.answer(&caller, &frame.function_id, Answer::result(result), out);
+                }
+            }
+            Err(failure) => {
+                let caller = Caller::of(session, frame);
+                self.fail(session, caller.as_ref(), &frame.function_id, failure, out);
+            }
+        }
+    }
+
+    fn call_worker(
+        &mut self,
+        session: SessionId,
+        frame: &InvokeFunction<'_>,
+        out: &mut Output<'_, '_>,
+    ) -> Result<(), Failure> {
+        let Some((function_id, registration)) = self.functions.take_turn(&frame.function_id) else {
+            return Err(Failure::function_not_found(&frame.function_id));
+        };
+        if registration.endpoint.is_some() {
+            return Err(Failure::not_implemented(format!(
+                "function '{function_id}' is registered with an `invocation`, \
+                 and calls over HTTP are not served by this engine"
+            )));
+        }
+        let worker = registration.session;
+        let id = out.next_id();
+        let timer = self.timers.set(
+            out.now().monotonic + self.settings.call_timeout,
+            Due::Call(id),
+        );
+        self.calls.sequence += 1;
+        let sequence = self.calls.sequence;
+        if let Some(worker) = self.sessions.get_mut(worker) {
+            worker.calls.insert(sequence, id);
+        }
+        let call = Call {
+            sequence,
+            worker,
+            caller: Caller::of(session, frame),
+            function_id,
+            timer,
+        };
+        self.calls.in_flight.insert(id, call);
+        let mut id_text = Uuid::encode_buffer();
+        let passed_on = InvokeFunction {
+            invocation_id: Some(Cow::Borrowed(id.hyphenated().encode_lower(&mut id_text))),
+            action: None,
+            ..frame.clone()
+        };
+        self.send(worker, &passed_on, out);
+        Ok(())
+    }
+
+    /// A worker's answer: taken from the session that the call was sent to, once (D-15).
+    pub(super) fn worker_answer(
+        &mut self,
+        session: SessionId,
+        frame: &InvocationResult<'_>,
+        out: &mut Output<'_, '_>,
+    ) {
+        let id = Uuid::try_parse(&frame.invocation_id).ok().filter(|id| {
+            let call = self.calls.in_flight.get(id);
+            call.is_some_and(|call| call.worker == session)
+        });
+        let Some(call) = id.and_then(|id| self.take_call(id)) else {
+            let dropped = EventKind::AnswerDropped {
+                frame: "invocationresult",
+                id: frame.invocation_id.to_string(),
+            };
+            return self.report(session, dropped, out);
+        };
+        if let Some(caller) = &call.caller {
+            let answer = Answer {
+                result: frame.result,
+                error: frame.error.as_deref(),
+                traceparent: frame.traceparent.as_deref(),
+                baggage: frame.baggage.as_deref(),
+            };
+            self.answer(caller, &call.function_id, answer, out);
+        }
+    }
+
+    pub(super) fn call_timed_out(&mut self, id: Uuid, out: &mut Output<'_, '_>) {
+        if let Some(call) = self.take_call(id) {
+            let waited = self.settings.call_timeout.as_millis();
+            let failure = Failure::timeout(&call.function_id, waited);
+            self.fail_call(&call, failure, out);
+        }
+    }
+
+    /// Ends a call whose worker has gone (D-07).
+    pub(super) fn stop_call(&mut self, id: Uuid, out: &mut Output<'_, '_>) {
+        if let Some(call) = self.take_call(id) {
+            let failure = Failure::invocation_stopped(&call.function_id);
+            self.fail_call(&call, failure, out);
+        }
+    }
+
+    fn take_call(&mut self, id: Uuid) -> Option<Call> {
+        let call = self.calls.in_flight.remove(&id)?;
+        self.timers.cancel(call.timer);
+        if let Some(worker) = self.sessions.get_mut(call.worker) {
+            worker.calls.remove(&call.sequence);
+        }
+        Some(call)
+    }
+
+    fn fail_call(&self, call: &Call, failure: Failure, out: &mut Output<'_, '_>) {
+        let reporter = call.caller.as_ref().map_or(call.worker, |it| it.session);
+        self.fail(
+            reporter,
+            call.caller.as_ref(),
+            &call.function_id,
+            failure,
+            out,
+        );
+    }
+
+    fn fail(
+        &self,
+        reporter: SessionId,
+        caller: Option<&Caller>,
+        function_id: &str,
+        failure: Failure,
+        out: &mut Output<'_, '_>,
+    ) {
+        if let Some(caller) = caller {
+            let error = failure.to_raw();
+            self.answer(caller, function_id, Answer::error(&error), out);
+        }
+        let function_id = function_id.to_owned();
+        let failed = EventKind::CallFailed {
+            function_id,
+            failure,
+        };
+        self.report(reporter, failed, out);
+    }
+
+    /// Neither result nor error is success with null (CO-11); of both, the error counts (D-20).
+    fn answer(
+        &self,
+        caller: &Caller,
+        function_id: &str,
+        answer: Answer<'_>,
+        out: &mut Output<'_, '_>,
+    ) {
+        let result = match answer.error {
+            Some(_) => None,
+            None => Some(answer.result.unwrap_or(RawValue::NULL)),
+        };
+        let frame = InvocationResult {
+            invocation_id: Cow::Borrowed(&caller.invocation_id),
+            function_id: Some(Cow::Borrowed(function_id)),
+            result,
+            error: answer.error.map(Cow::Borrowed),
+            traceparent: answer.traceparent.map(Cow::Borrowed),
+            baggage: answer.baggage.map(Cow::Borrowed),
+        };
+        self.send(caller.session, &frame, out);
+    }
+}
+
+impl Caller {
+    /// Whoever gave an id and did not ask for silence (CO-10).
+    fn of(session: SessionId, frame: &InvokeFunction<'_>) -> Option<Self> {
+        if matches!(frame.action, Some(Action::Void)) {
+            return None;
+        }
+        let invocation_id = frame.invocation_id.as_ref()?.to_string();
+        Some(Self {
+            session,
+            invocation_id,
+        })
+    }
+}
+
+/// What goes back to a caller.
+#[derive(Default)]
+struct Answer<'a> {
+    result: Option<&'a RawValue>,
+    error: Option<&'a RawValue>,
+    traceparent: Option<&'a str>,
+    baggage: Option<&'a str>,
+}
+
+impl<'a> Answer<'a> {
+    fn result(result: Option<&'a RawValue>) -> Self {
+        Self {
+            result,
+            ..Self::default()
+        }
+    }
+
+    fn error(error: &'a RawValue) -> Self {
+        Self {
+            error: Some(error),
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The engine itself: its tables, and the dispatch of inputs to the rules.
+
+mod builtin;
+mod calls;
+mod functions;
+mod output;
+mod registration;
+mod sessions;
+mod trigger_types;
+mod triggers;
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use self::{
+    calls::Calls,
+    functions::Functions,
+    output::Output,
+    sessions::Sessions,
+    trigger_types::{TriggerTypes, WaitingFor},
+};
+use crate::{
+    CloseCode, Effect, EventKind, Failure, Input, Machine, SessionId, Unreadable, World,
+    timers::Timers,
+    wire::{ErrorFrame, Message, Pong},
+};
+
+/// What can be set about an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a worker may take to answer a call (D-15).
+    pub call_timeout: Duration,
+    /// How long a provider may take to answer a trigger's registration (D-10).
+    pub trigger_registration_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            call_timeout: Duration::from_secs(30),
+            trigger_registration_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// When the engine wants an [`Input::Tick`], and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// On the monotonic clock of [`crate::Now`].
+    pub at: Duration,
+    /// What happens then.
+    pub reason: DeadlineReason,
+}
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeadlineReason {
+    /// A call ends `timeout` (D-15).
+    CallTimeout,
+    /// A trigger's registration ends `trigger_registration_timeout` (D-10).
+    TriggerRegistrationTimeout,
+}
+
+/// What a timer of the engine's acts on.
+#[derive(Clone, Debug)]
+enum Due {
+    Call(Uuid),
+    TriggerRegistration(WaitingFor),
+}
+
+/// The reference engine.
+#[derive(Debug, Default)]
+pub struct Engine {
+    settings: Settings,
+    sessions: Sessions,
+    functions: Functions,
+    trigger_types: TriggerTypes,
+    calls: Calls,
+    timers: Timers<Due>,
+}
+
+impl Engine {
+    /// An engine without sessions; `http`, `cron` and `queue` are registered (D-05).
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            ..Self::default()
+        }
+    }
+
+    fn text(&mut self, session: SessionId, frame: &str, out: &mut Output<'_, '_>) {
+        match Message::decode(frame) {
+            Ok(message) => self.message(session, message, out),
+            Err(error) => self.bad_frame(session, error.to_string(), out),
+        }
+    }
+
+    fn message(&mut self, session: SessionId, message: Message<'_>, out: &mut Output<'_, '_>) {
+        match message {
+            Message::RegisterFunction(frame) => self.register_function(session, &frame, out),
+            Message::UnregisterFunction(frame) => self.unregister_function(session, &frame.id, out),
+            Message::RegisterTrigger(frame) => self.register_trigger(session, &frame, out),
+            Message::UnregisterTrigger(frame) => self.unregister_trigger(session, &frame.id, out),
+            Message::TriggerRegistrationResult(frame) => self.provider_answer(session, frame, out),
+            Message::RegisterTriggerType(frame) => self.register_trigger_type(session, &frame, out),
+            Message::UnregisterTriggerType(frame) => {
+                self.unregister_trigger_type(session, &frame.id, out);
+            }
+            Message::InvokeFunction(frame) => self.invoke(session, &frame, out),
+            Message::InvocationResult(frame) => self.worker_answer(session, &frame, out),
+            Message::RegisterService(frame) => self.register_service(session, &frame, out),
+            Message::Reattach(frame) => self.reattach(session, &frame, out),
+            Message::Ping(_) => self.send(session, &Pong {}, out),
+            Message::Pong(_) => {}
+            // An answer to an `error` could be answered in turn, for ever.
+            Message::Error(_) => {}
+            Message::WorkerRegistered(_)
+            | Message::FunctionRegistrationResult(_)
+            | Message::TriggerTypeRegistrationResult(_) => {
+                let kind = message.kind();
+                let problem = format!("`{kind}` frames are sent by the engine, not to it");
+                self.bad_frame(session, problem, out);
+            }
+        }
+    }
+
+    /// Telemetry is discarded (CO-18), anything else is answered (D-08).
+    fn binary(&mut self, session: SessionId, frame: &[u8], out: &mut Output<'_, '_>) {
+        const TELEMETRY: [&[u8]; 3] = [b"OTLP", b"MTRC", b"LOGS"];
+        if !TELEMETRY.iter().any(|magic| frame.starts_with(magic)) {
+            let problem = "a frame must be sent as text, got a binary one".to_owned();
+            self.bad_frame(session, problem, out);
+        }
+    }
+
+    fn unreadable(&mut self, session: SessionId, reason: Unreadable, out: &mut Output<'_, '_>) {
+        let (problem, code, text) = match reason {
+            Unreadable::NotUtf8 => (
+                "malformed frame: a text frame must be UTF-8".to_owned(),
+                CloseCode::InvalidPayload,
+                "a text frame must be UTF-8",
+            ),
+            Unreadable::TooLarge { bytes_max } => (
+                format!("a frame must not be larger than {bytes_max} bytes"),
+                CloseCode::TooLarge,
+                "frame too large",
+            ),
+        };
+        self.bad_frame(session, problem, out);
+        self.close(session, code, text, out);
+    }
+
+    fn bad_frame(&self, session: SessionId, problem: String, out: &mut Output<'_, '_>) {
+        let failure = Failure::invalid_message(problem);
+        let error = failure.to_raw();
+        self.send(session, &ErrorFrame { error }, out);
+        let message = failure.message().to_owned();
+        self.report(session, EventKind::BadFrame { message }, out);
+    }
+
+    fn tick(&mut self, out: &mut Output<'_, '_>) {
+        while let Some(due) = self.timers.pop_due(out.now().monotonic) {
+            match due {
+                Due::Call(id) => self.call_timed_out(id, out),
+                Due::TriggerRegistration(waiting) => self.provider_timed_out(&waiting, out),
+            }
+        }
+    }
+}
+
+impl Machine for Engine {
+    fn handle(&mut self, input: Input<'_>, world: &mut World<'_>, effects: &mut Vec<Effect>) {
+        let out = &mut Output::new(world, effects);
+        match input {
+            Input::Connected { session } => self.connected(session, out),
+            Input::Tick => self.tick(out),
+            Input::Shutdown => self.shut_down(out),
+            // What is still under way from a session that the engine has closed.
+            Input::Text { session, .. }
+            | Input::Binary { session, .. }
+            | Input::Unreadable { session, .. }
+            | Input::Disconnected { session }
+                if !self.sessions.is_live(session) => {}
+            Input::Text { session, frame } => self.text(session, frame, out),
+            Input::Binary { session, frame } => self.binary(session, frame, out),
+            Input::Unreadable { session, reason } => self.unreadable(session, reason, out),
+            Input::Disconnected { session } => {
+                self.end_session(session, "the worker disconnected", out);
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Deadline> {
+        let (at, due) = self.timers.earliest()?;
+        let reason = match due {
+            Due::Call(_) => DeadlineReason::CallTimeout,
+            Due::TriggerRegistration(_) => DeadlineReason::TriggerRegistrationTimeout,
+        };
+        Some(Deadline { at, reason })
+    }
+}

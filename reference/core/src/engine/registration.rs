@@ -1,0 +1,130 @@
+//! Registering and unregistering functions and services.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use super::{Engine, Output, builtin::EngineFunction, functions::Registration};
+use crate::{
+    Endpoint, EventKind, Failure, SessionId, Subject,
+    wire::{FunctionRegistrationResult, RegisterFunction, RegisterService},
+};
+
+impl Engine {
+    /// Success is silent, a refusal is told (D-01).
+    pub(super) fn register_function(
+        &mut self,
+        session: SessionId,
+        frame: &RegisterFunction<'_>,
+        out: &mut Output<'_, '_>,
+    ) {
+        match self.check_function(session, frame, out) {
+            Ok(registration) => self.add_function(session, &frame.id, registration, out),
+            Err(failure) => {
+                let result = FunctionRegistrationResult {
+                    id: frame.id.clone(),
+                    error: Some(failure.to_raw()),
+                };
+                self.send(session, &result, out);
+                self.report_refusal(session, Subject::Function, &frame.id, &failure, out);
+            }
+        }
+    }
+
+    fn check_function(
+        &self,
+        session: SessionId,
+        frame: &RegisterFunction<'_>,
+        out: &Output<'_, '_>,
+    ) -> Result<Registration, Failure> {
+        let own = self.sessions.get(session).map(|it| &it.functions);
+        if own.is_some_and(|own| own.contains(&*frame.id))
+            || EngineFunction::named(&frame.id).is_some()
+        {
+            return Err(Failure::duplicate_function(&frame.id));
+        }
+        let endpoint = frame
+            .invocation
+            .as_ref()
+            .map(|invocation| Endpoint::register(invocation, out.environment()))
+            .transpose()?;
+        Ok(Registration {
+            session,
+            description: frame.description.as_deref().map(str::to_owned),
+            request_format: frame.request_format.map(RawValue::to_owned),
+            response_format: frame.response_format.map(RawValue::to_owned),
+            metadata: frame.metadata.map(RawValue::to_owned),
+            endpoint,
+        })
+    }
+
+    fn add_function(
+        &mut self,
+        session: SessionId,
+        id: &str,
+        registration: Registration,
+        out: &mut Output<'_, '_>,
+    ) {
+        let detail = match &registration.endpoint {
+            Some(endpoint) => format!(" at {}", endpoint.url.origin().ascii_serialization()),
+            None => String::new(),
+        };
+        let key: Arc<str> = id.into();
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.functions.insert(Arc::clone(&key));
+        }
+        self.functions.add(key, registration);
+        let registered = EventKind::Registered {
+            subject: Subject::Function,
+            id: id.to_owned(),
+            detail,
+        };
+        self.report(session, registered, out);
+    }
+
+    pub(super) fn unregister_function(
+        &mut self,
+        session: SessionId,
+        id: &str,
+        out: &mut Output<'_, '_>,
+    ) {
+        let own = self.sessions.get_mut(session);
+        let had = own.is_some_and(|own| own.functions.remove(id));
+        if had {
+            self.functions.remove(id, session);
+        }
+        self.report_unregistered(session, Subject::Function, id, had, out);
+    }
+
+    /// For display only: nothing is kept but a line of the log (CO-14).
+    pub(super) fn register_service(
+        &mut self,
+        session: SessionId,
+        frame: &RegisterService<'_>,
+        out: &mut Output<'_, '_>,
+    ) {
+        let registered = EventKind::Registered {
+            subject: Subject::Service,
+            id: frame.id.to_string(),
+            detail: String::new(),
+        };
+        self.report(session, registered, out);
+    }
+
+    pub(super) fn report_unregistered(
+        &self,
+        session: SessionId,
+        subject: Subject,
+        id: &str,
+        had: bool,
+        out: &mut Output<'_, '_>,
+    ) {
+        let id = id.to_owned();
+        let kind = if had {
+            EventKind::Unregistered { subject, id }
+        } else {
+            EventKind::NotItsOwn { subject, id }
+        };
+        self.report(session, kind, out);
+    }
+}

@@ -1,0 +1,174 @@
+//! Sessions: how they begin and end, and what is theirs.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use uuid::Uuid;
+
+use super::{Engine, Output, builtin::About, triggers::Trigger};
+use crate::{
+    CloseCode, Effect, EventKind, SessionId,
+    wire::{Reattach, WorkerRegistered},
+};
+
+/// A live session, and all that ends with it (D-07).
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) worker_id: Uuid,
+    reattach_token: Uuid,
+    /// On the wall clock.
+    pub(super) connected_at: Duration,
+    pub(super) about: About,
+    pub(super) functions: BTreeSet<Arc<str>>,
+    pub(super) triggers: BTreeMap<Arc<str>, Trigger>,
+    pub(super) trigger_types: BTreeSet<Arc<str>>,
+    /// Calls that it has still to answer, in the order in which they were sent.
+    pub(super) calls: BTreeMap<u64, Uuid>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    live: BTreeMap<SessionId, Session>,
+    by_worker: HashMap<Uuid, SessionId>,
+}
+
+impl Sessions {
+    pub(super) fn is_live(&self, id: SessionId) -> bool {
+        self.live.contains_key(&id)
+    }
+
+    pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
+        self.live.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.live.get_mut(&id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {
+        self.live.iter().map(|(id, session)| (*id, session))
+    }
+
+    fn add(&mut self, id: SessionId, session: Session) {
+        self.by_worker.insert(session.worker_id, id);
+        self.live.insert(id, session);
+    }
+
+    fn remove(&mut self, id: SessionId) -> Option<Session> {
+        let session = self.live.remove(&id)?;
+        self.by_worker.remove(&session.worker_id);
+        Some(session)
+    }
+}
+
+impl Engine {
+    pub(super) fn connected(&mut self, id: SessionId, out: &mut Output<'_, '_>) {
+        let worker_id = out.next_id();
+        let reattach_token = out.next_id();
+        let session = Session {
+            worker_id,
+            reattach_token,
+            connected_at: out.now().wall,
+            about: About::default(),
+            functions: BTreeSet::new(),
+            triggers: BTreeMap::new(),
+            trigger_types: BTreeSet::new(),
+            calls: BTreeMap::new(),
+        };
+        self.sessions.add(id, session);
+        let greeting = WorkerRegistered {
+            worker_id: worker_id.to_string().into(),
+            reattach_token: Some(reattach_token.to_string().into()),
+        };
+        self.send(id, &greeting, out);
+        self.report(id, EventKind::Connected, out);
+    }
+
+    /// Removes all that is the session's, and nothing else (D-07).
+    pub(super) fn end_session(
+        &mut self,
+        id: SessionId,
+        reason: &'static str,
+        out: &mut Output<'_, '_>,
+    ) {
+        let Some(session) = self.sessions.remove(id) else {
+            return;
+        };
+        let ended = EventKind::Ended {
+            reason,
+            functions: session.functions.len(),
+            triggers: session.triggers.len(),
+            trigger_types: session.trigger_types.len(),
+        };
+        out.report(session.worker_id, ended);
+        for function in &session.functions {
+            self.functions.remove(function, id);
+        }
+        for (trigger_id, trigger) in session.triggers {
+            self.release_trigger(&(id, trigger_id), &trigger, out);
+        }
+        for trigger_type in &session.trigger_types {
+            self.withdraw_trigger_type(trigger_type, out);
+        }
+        for call in session.calls.into_values() {
+            self.stop_call(call, out);
+        }
+    }
+
+    pub(super) fn close(
+        &mut self,
+        session: SessionId,
+        code: CloseCode,
+        reason: &'static str,
+        out: &mut Output<'_, '_>,
+    ) {
+        out.push(Effect::Close {
+            session,
+            code,
+            reason,
+        });
+        self.end_session(session, reason, out);
+    }
+
+    /// Retires the session that the sender had before, with all that was its (CO-15).
+    pub(super) fn reattach(
+        &mut self,
+        session: SessionId,
+        frame: &Reattach<'_>,
+        out: &mut Output<'_, '_>,
+    ) {
+        match self.session_to_retire(session, frame) {
+            Some(older) => {
+                self.close(older, CloseCode::Normal, "the worker has reconnected", out);
+            }
+            None => self.report(session, EventKind::ReattachIgnored, out),
+        }
+    }
+
+    fn session_to_retire(&self, session: SessionId, frame: &Reattach<'_>) -> Option<SessionId> {
+        let worker_id = Uuid::try_parse(&frame.previous_worker_id).ok()?;
+        let token = Uuid::try_parse(&frame.reattach_token).ok()?;
+        let older = *self.sessions.by_worker.get(&worker_id)?;
+        let held = self.sessions.get(older)?.reattach_token;
+        (older != session && held == token).then_some(older)
+    }
+
+    /// Answers every call in flight, then closes every session (D-23).
+    pub(super) fn shut_down(&mut self, out: &mut Output<'_, '_>) {
+        for call in self.calls.ids_in_order() {
+            self.stop_call(call, out);
+        }
+        let sessions: Vec<SessionId> = self.sessions.iter().map(|(id, _)| id).collect();
+        for session in &sessions {
+            out.push(Effect::Close {
+                session: *session,
+                code: CloseCode::GoingAway,
+                reason: "the engine is stopping",
+            });
+        }
+        *self = Self::new(self.settings);
+    }
+}

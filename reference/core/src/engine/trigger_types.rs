@@ -1,0 +1,401 @@
+//! Trigger types that workers provide: their registration, and what passes between a trigger's
+//! registrar and its provider (CO-05, CO-06, CO-08, D-10, D-17 to D-19).
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use serde_json::value::RawValue;
+
+use super::{
+    Due, Engine, Output,
+    triggers::{Trigger, TriggerKey},
+};
+use crate::{
+    Builtin, EventKind, Failure, SessionId, Subject,
+    timers::TimerId,
+    wire::{
+        RegisterTrigger, RegisterTriggerType, TriggerRegistrationResult,
+        TriggerTypeRegistrationResult, UnregisterTrigger,
+    },
+};
+
+/// A type with its provider.
+#[derive(Debug)]
+pub(super) struct TriggerType {
+    pub(super) provider: SessionId,
+    pub(super) description: Option<String>,
+    pub(super) trigger_request_format: Option<Box<RawValue>>,
+    pub(super) call_request_format: Option<Box<RawValue>>,
+    /// By the id under which the provider knows a trigger (D-18).
+    known: BTreeMap<Arc<str>, Known>,
+}
+
+/// A trigger from its provider's side.
+#[derive(Debug)]
+enum Known {
+    /// The provider has still to answer.
+    Awaited {
+        trigger: TriggerKey,
+        /// Whether the registrar waits as well: not when a type has come back (D-17).
+        registrar_waits: bool,
+        timer: TimerId,
+    },
+    /// The provider has accepted it.
+    Accepted { trigger: TriggerKey },
+    /// Given up before the provider answered: the id stays taken until it does (D-19).
+    Abandoned,
+}
+
+/// Names an [`Known::Awaited`] registration.
+#[derive(Clone, Debug)]
+pub(super) struct WaitingFor {
+    trigger_type: Arc<str>,
+    provider_id: Arc<str>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct TriggerTypes {
+    provided: HashMap<Arc<str>, TriggerType>,
+    /// The triggers of workers' types, also of those without a provider at present.
+    triggers: HashMap<Arc<str>, BTreeSet<TriggerKey>>,
+}
+
+impl TriggerTypes {
+    pub(super) fn contains(&self, id: &str) -> bool {
+        self.provided.contains_key(id)
+    }
+
+    /// In order of the ids.
+    pub(super) fn list(&self) -> Vec<(&str, &TriggerType)> {
+        let types = self.provided.iter().map(|(id, it)| (&**id, it));
+        let mut list: Vec<(&str, &TriggerType)> = types.collect();
+        list.sort_unstable_by_key(|(id, _)| *id);
+        list
+    }
+
+    fn forget_trigger(&mut self, trigger_type: &str, key: &TriggerKey) {
+        if let Some(triggers) = self.triggers.get_mut(trigger_type) {
+            triggers.remove(key);
+            if triggers.is_empty() {
+                self.triggers.remove(trigger_type);
+            }
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn register_trigger_type(
+        &mut self,
+        session: SessionId,
+        frame: &RegisterTriggerType<'_>,
+        out: &mut Output<'_, '_>,
+    ) {
+        if Builtin::named(&frame.id).is_some() || self.trigger_types.contains(&frame.id) {
+            let failure = Failure::duplicate_trigger_type(&frame.id);
+            let result = TriggerTypeRegistrationResult {
+                id: frame.id.clone(),
+                error: Some(failure.to_raw()),
+            };
+            self.send(session, &result, out);
+            return self.report_refusal(session, Subject::TriggerType, &frame.id, &failure, out);
+        }
+        let id: Arc<str> = (&*frame.id).into();
+        let trigger_type = TriggerType {
+            provider: session,
+            description: frame.description.as_deref().map(str::to_owned),
+            trigger_request_format: frame.trigger_request_format.map(RawValue::to_owned),
+            call_request_format: frame.call_request_format.map(RawValue::to_owned),
+            known: BTreeMap::new(),
+        };
+        self.trigger_types
+            .provided
+            .insert(Arc::clone(&id), trigger_type);
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.trigger_types.insert(Arc::clone(&id));
+        }
+        let registered = EventKind::Registered {
+            subject: Subject::TriggerType,
+            id: id.to_string(),
+            detail: String::new(),
+        };
+        self.report(session, registered, out);
+        let waiting = self.trigger_types.triggers.get(&id).cloned();
+        for key in waiting.unwrap_or_default() {
+            self.announce(&key, false, out);
+        }
+    }
+
+    pub(super) fn unregister_trigger_type(
+        &mut self,
+        session: SessionId,
+        id: &str,
+        out: &mut Output<'_, '_>,
+    ) {
+        let own = self.sessions.get_mut(session);
+        let had = own.is_some_and(|own| own.trigger_types.remove(id));
+        if had {
+            self.withdraw_trigger_type(id, out);
+        }
+        self.report_unregistered(session, Subject::TriggerType, id, had, out);
+    }
+
+    /// Takes a type away from its provider. Accepted triggers stay (D-17), registrations that
+    /// are still awaited end (D-19).
+    pub(super) fn withdraw_trigger_type(&mut self, id: &str, out: &mut Output<'_, '_>) {
+        let Some(withdrawn) = self.trigger_types.provided.remove(id) else {
+            return;
+        };
+        for known in withdrawn.known.into_values() {
+            match known {
+                Known::Awaited {
+                    trigger,
+                    registrar_waits: true,
+                    timer,
+                } => {
+                    self.timers.cancel(timer);
+                    self.refuse_trigger(&trigger, &Failure::trigger_type_not_found(id), out);
+                }
+                Known::Awaited { trigger, timer, .. } => {
+                    self.timers.cancel(timer);
+                    self.set_provider_id(&trigger, None);
+                }
+                Known::Accepted { trigger } => self.set_provider_id(&trigger, None),
+                Known::Abandoned => {}
+            }
+        }
+    }
+
+    /// Sends a trigger to the provider of its type and awaits its answer (CO-05).
+    pub(super) fn announce(
+        &mut self,
+        key: &TriggerKey,
+        registrar_waits: bool,
+        out: &mut Output<'_, '_>,
+    ) {
+        let (session, id) = key;
+        let own = self.sessions.get(*session);
+        let Some(trigger) = own.and_then(|own| own.triggers.get(id)) else {
+            return;
+        };
+        let trigger_type = Arc::clone(&trigger.trigger_type);
+        let Some(provided) = self.trigger_types.provided.get_mut(&trigger_type) else {
+            return;
+        };
+        let provider_id: Arc<str> = if provided.known.contains_key(id) {
+            format!("{id}@{}", out.next_id()).into()
+        } else {
+            Arc::clone(id)
+        };
+        let waiting = WaitingFor {
+            trigger_type: Arc::clone(&trigger_type),
+            provider_id: Arc::clone(&provider_id),
+        };
+        let timer = self.timers.set(
+            out.now().monotonic + self.settings.trigger_registration_timeout,
+            Due::TriggerRegistration(waiting),
+        );
+        let awaited = Known::Awaited {
+            trigger: key.clone(),
+            registrar_waits,
+            timer,
+        };
+        provided.known.insert(Arc::clone(&provider_id), awaited);
+        let provider = provided.provider;
+        let frame = RegisterTrigger {
+            id: Cow::Borrowed(&provider_id),
+            trigger_type: Cow::Borrowed(&trigger_type),
+            function_id: Cow::Borrowed(&trigger.function_id),
+            // Strict providers decode a `config` that is always there.
+            config: Some(trigger.config.as_deref().unwrap_or(RawValue::NULL)),
+        };
+        self.send(provider, &frame, out);
+        self.trigger_types
+            .triggers
+            .entry(trigger_type)
+            .or_default()
+            .insert(key.clone());
+        self.set_provider_id(key, Some(provider_id));
+    }
+
+    /// A provider's answer, which goes to the registrar; its error passes unchanged.
+    pub(super) fn provider_answer(
+        &mut self,
+        session: SessionId,
+        frame: TriggerRegistrationResult<'_>,
+        out: &mut Output<'_, '_>,
+    ) {
+        let provided = self.trigger_types.provided.get_mut(&*frame.trigger_type);
+        let known = provided
+            .filter(|provided| provided.provider == session)
+            .and_then(|provided| Some((provided.known.remove_entry(&*frame.id)?, provided)));
+        match known {
+            Some((
+                (
+                    id,
+                    Known::Awaited {
+                        trigger,
+                        registrar_waits,
+                        timer,
+                    },
+                ),
+                provided,
+            )) => {
+                self.timers.cancel(timer);
+                if frame.error.is_none() {
+                    let accepted = Known::Accepted {
+                        trigger: trigger.clone(),
+                    };
+                    provided.known.insert(id, accepted);
+                }
+                self.registration_answered(&trigger, registrar_waits, frame.error, out);
+            }
+            Some(((id, accepted @ Known::Accepted { .. }), provided)) => {
+                provided.known.insert(id, accepted);
+                self.report_dropped(session, &frame.id, out);
+            }
+            Some(((_, Known::Abandoned), _)) | None => {
+                self.report_dropped(session, &frame.id, out);
+            }
+        }
+    }
+
+    fn registration_answered(
+        &mut self,
+        key: &TriggerKey,
+        registrar_waits: bool,
+        error: Option<Cow<'_, RawValue>>,
+        out: &mut Output<'_, '_>,
+    ) {
+        let Some(error) = error else {
+            let own = self.sessions.get(key.0);
+            if let Some(trigger) = own.and_then(|own| own.triggers.get(&key.1)) {
+                if registrar_waits {
+                    self.answer_registrar(key, trigger, None, out);
+                }
+                let (id, kind, function) = (&key.1, &trigger.trigger_type, &trigger.function_id);
+                self.report_trigger(key.0, id, kind, function, out);
+            }
+            return;
+        };
+        if let Some(trigger) = self.remove_trigger(key) {
+            if registrar_waits {
+                self.answer_registrar(key, &trigger, Some(error), out);
+            }
+            let refused = EventKind::Refused {
+                subject: Subject::Trigger,
+                id: key.1.to_string(),
+                code: "refused by its provider".to_owned(),
+                message: format!("trigger type '{}'", trigger.trigger_type),
+            };
+            self.report(key.0, refused, out);
+        }
+    }
+
+    pub(super) fn provider_timed_out(&mut self, waiting: &WaitingFor, out: &mut Output<'_, '_>) {
+        let provided = self.trigger_types.provided.get_mut(&waiting.trigger_type);
+        let Some(provided) = provided else { return };
+        let known = provided.known.get_mut(&waiting.provider_id);
+        let Some(known @ Known::Awaited { .. }) = known else {
+            return;
+        };
+        let Known::Awaited {
+            trigger,
+            registrar_waits,
+            ..
+        } = std::mem::replace(known, Known::Abandoned)
+        else {
+            return;
+        };
+        let provider = provided.provider;
+        self.withdraw_from_provider(provider, waiting, out);
+        let waited = self.settings.trigger_registration_timeout.as_millis();
+        let failure = Failure::registration_timeout(&waiting.trigger_type, waited);
+        if registrar_waits {
+            self.refuse_trigger(&trigger, &failure, out);
+        } else if self.remove_trigger(&trigger).is_some() {
+            self.report_refusal(trigger.0, Subject::Trigger, &trigger.1, &failure, out);
+        }
+    }
+
+    /// What is left to do for a trigger that its session no longer has.
+    pub(super) fn release_trigger(
+        &mut self,
+        key: &TriggerKey,
+        trigger: &Trigger,
+        out: &mut Output<'_, '_>,
+    ) {
+        self.trigger_types
+            .forget_trigger(&trigger.trigger_type, key);
+        let Some(provider_id) = &trigger.provider_id else {
+            return;
+        };
+        let provided = self.trigger_types.provided.get_mut(&trigger.trigger_type);
+        let Some(provided) = provided else { return };
+        let waiting = WaitingFor {
+            trigger_type: Arc::clone(&trigger.trigger_type),
+            provider_id: Arc::clone(provider_id),
+        };
+        let provider = provided.provider;
+        if let Some(Known::Awaited {
+            registrar_waits,
+            timer,
+            ..
+        }) = provided.known.remove(provider_id)
+        {
+            self.timers.cancel(timer);
+            provided
+                .known
+                .insert(Arc::clone(provider_id), Known::Abandoned);
+            if registrar_waits {
+                let failure = Failure::registration_cancelled(&key.1);
+                self.answer_registrar(key, trigger, Some(failure.to_raw()), out);
+            }
+        }
+        self.withdraw_from_provider(provider, &waiting, out);
+    }
+
+    fn withdraw_from_provider(
+        &self,
+        provider: SessionId,
+        waiting: &WaitingFor,
+        out: &mut Output<'_, '_>,
+    ) {
+        let frame = UnregisterTrigger {
+            id: Cow::Borrowed(&waiting.provider_id),
+            trigger_type: Some(Cow::Borrowed(&waiting.trigger_type)),
+        };
+        self.send(provider, &frame, out);
+    }
+
+    fn refuse_trigger(&mut self, key: &TriggerKey, failure: &Failure, out: &mut Output<'_, '_>) {
+        if let Some(trigger) = self.remove_trigger(key) {
+            self.answer_registrar(key, &trigger, Some(failure.to_raw()), out);
+            self.report_refusal(key.0, Subject::Trigger, &key.1, failure, out);
+        }
+    }
+
+    fn remove_trigger(&mut self, key: &TriggerKey) -> Option<Trigger> {
+        let trigger = self.sessions.get_mut(key.0)?.triggers.remove(&key.1)?;
+        self.trigger_types
+            .forget_trigger(&trigger.trigger_type, key);
+        Some(trigger)
+    }
+
+    fn set_provider_id(&mut self, key: &TriggerKey, provider_id: Option<Arc<str>>) {
+        let own = self.sessions.get_mut(key.0);
+        if let Some(trigger) = own.and_then(|own| own.triggers.get_mut(&key.1)) {
+            trigger.provider_id = provider_id;
+        }
+    }
+
+    fn report_dropped(&self, session: SessionId, id: &str, out: &mut Output<'_, '_>) {
+        let dropped = EventKind::AnswerDropped {
+            frame: "triggerregistrationresult",
+            id: id.to_owned(),
+        };
+        self.report(session, dropped, out);
+    }
+}

@@ -1,0 +1,153 @@
+//! Registering and unregistering triggers (RT-01, RT-02, RT-07 to RT-16).
+
+use std::{borrow::Cow, sync::Arc};
+
+use serde_json::value::RawValue;
+
+use super::{Engine, Output, builtin::EngineFunction};
+use crate::{
+    Builtin, EventKind, Failure, SessionId, Subject,
+    wire::{RegisterTrigger, TriggerRegistrationResult},
+};
+
+/// A trigger's name in the whole engine: its id is unique only within its session (RT-11).
+pub(super) type TriggerKey = (SessionId, Arc<str>);
+
+/// A trigger of a live session.
+#[derive(Debug)]
+pub(super) struct Trigger {
+    pub(super) trigger_type: Arc<str>,
+    pub(super) function_id: Arc<str>,
+    pub(super) config: Option<Box<RawValue>>,
+    /// What its provider knows it by (D-18); absent for a built-in type, and while there is no
+    /// provider (D-17).
+    pub(super) provider_id: Option<Arc<str>>,
+}
+
+impl Engine {
+    pub(super) fn register_trigger(
+        &mut self,
+        session: SessionId,
+        frame: &RegisterTrigger<'_>,
+        out: &mut Output<'_, '_>,
+    ) {
+        if let Err(failure) = self.check_trigger(session, frame) {
+            self.send(session, &result_of(frame, Some(failure.to_raw())), out);
+            return self.report_refusal(session, Subject::Trigger, &frame.id, &failure, out);
+        }
+        let key = self.add_trigger(session, frame);
+        if Builtin::named(&frame.trigger_type).is_some() {
+            self.send(session, &result_of(frame, None), out);
+            self.report_trigger(
+                session,
+                &frame.id,
+                &frame.trigger_type,
+                &frame.function_id,
+                out,
+            );
+        } else {
+            self.announce(&key, true, out);
+        }
+    }
+
+    /// The faults in the order in which the document gives them (D-04).
+    fn check_trigger(
+        &self,
+        session: SessionId,
+        frame: &RegisterTrigger<'_>,
+    ) -> Result<(), Failure> {
+        let builtin = Builtin::named(&frame.trigger_type);
+        if builtin.is_none() && !self.trigger_types.contains(&frame.trigger_type) {
+            return Err(Failure::trigger_type_not_found(&frame.trigger_type));
+        }
+        if !self.functions.contains(&frame.function_id)
+            && EngineFunction::named(&frame.function_id).is_none()
+        {
+            return Err(Failure::function_not_found(&frame.function_id));
+        }
+        if let Some(builtin) = builtin {
+            builtin.read(frame.config)?;
+        }
+        let own = self.sessions.get(session).map(|it| &it.triggers);
+        if own.is_some_and(|own| own.contains_key(&*frame.id)) {
+            return Err(Failure::duplicate_trigger(&frame.id));
+        }
+        Ok(())
+    }
+
+    fn add_trigger(&mut self, session: SessionId, frame: &RegisterTrigger<'_>) -> TriggerKey {
+        let id: Arc<str> = (&*frame.id).into();
+        let trigger = Trigger {
+            trigger_type: (&*frame.trigger_type).into(),
+            function_id: (&*frame.function_id).into(),
+            config: frame.config.map(RawValue::to_owned),
+            provider_id: None,
+        };
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.triggers.insert(Arc::clone(&id), trigger);
+        }
+        (session, id)
+    }
+
+    /// Touches only what is the session's own (D-03, D-16).
+    pub(super) fn unregister_trigger(
+        &mut self,
+        session: SessionId,
+        id: &str,
+        out: &mut Output<'_, '_>,
+    ) {
+        let own = self.sessions.get_mut(session);
+        let removed = own.and_then(|own| own.triggers.remove_entry(id));
+        let had = removed.is_some();
+        if let Some((id, trigger)) = removed {
+            self.release_trigger(&(session, id), &trigger, out);
+        }
+        self.report_unregistered(session, Subject::Trigger, id, had, out);
+    }
+
+    /// Tells the registrar how a provider's registration has ended.
+    pub(super) fn answer_registrar(
+        &self,
+        key: &TriggerKey,
+        trigger: &Trigger,
+        error: Option<Cow<'_, RawValue>>,
+        out: &mut Output<'_, '_>,
+    ) {
+        let (session, id) = key;
+        let result = TriggerRegistrationResult {
+            id: Cow::Borrowed(id),
+            trigger_type: Cow::Borrowed(&trigger.trigger_type),
+            function_id: Cow::Borrowed(&trigger.function_id),
+            error,
+        };
+        self.send(*session, &result, out);
+    }
+
+    pub(super) fn report_trigger(
+        &self,
+        session: SessionId,
+        id: &str,
+        trigger_type: &str,
+        function_id: &str,
+        out: &mut Output<'_, '_>,
+    ) {
+        let registered = EventKind::Registered {
+            subject: Subject::Trigger,
+            id: id.to_owned(),
+            detail: format!(" ({trigger_type}) for function `{function_id}`"),
+        };
+        self.report(session, registered, out);
+    }
+}
+
+fn result_of<'a>(
+    frame: &'a RegisterTrigger<'_>,
+    error: Option<Cow<'a, RawValue>>,
+) -> TriggerRegistrationResult<'a> {
+    TriggerRegistrationResult {
+        id: Cow::Borrowed(&frame.id),
+        trigger_type: Cow::Borrowed(&frame.trigger_type),
+        function_id: Cow::Borrowed(&frame.function_id),
+        error,
+    }
+}

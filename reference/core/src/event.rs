@@ -1,0 +1,208 @@
+//! What the engine tells the people who run it: one line a registration, a refusal, an end.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use crate::error::Failure;
+
+/// How much a line of the log matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Of use when something is looked into.
+    Detail,
+    /// The ordinary course of things.
+    Info,
+    /// Something was refused, dropped or lost.
+    Warning,
+}
+
+/// A kind of thing that a session registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Subject {
+    Function,
+    Trigger,
+    TriggerType,
+    Service,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Function => "function",
+            Self::Trigger => "trigger",
+            Self::TriggerType => "trigger type",
+            Self::Service => "service",
+        })
+    }
+}
+
+/// One line of the log. Ids of peers are escaped, payloads and secrets are never in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The worker that it is about.
+    pub worker: Uuid,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A session has begun.
+    Connected,
+    /// A session has ended.
+    Ended {
+        /// Why.
+        reason: &'static str,
+        /// How many functions went with it.
+        functions: usize,
+        /// How many triggers went with it.
+        triggers: usize,
+        /// How many trigger types went with it.
+        trigger_types: usize,
+    },
+    /// The worker has said what it is.
+    Described {
+        /// Its name, if it gave one.
+        name: String,
+    },
+    /// Something was registered.
+    Registered {
+        /// What.
+        subject: Subject,
+        /// Its id.
+        id: String,
+        /// What it is bound to, if anything.
+        detail: String,
+    },
+    /// Something was unregistered.
+    Unregistered {
+        /// What.
+        subject: Subject,
+        /// Its id.
+        id: String,
+    },
+    /// A registration was refused.
+    Refused {
+        /// What.
+        subject: Subject,
+        /// Its id.
+        id: String,
+        /// What its sender was told.
+        code: String,
+        /// What its sender was told.
+        message: String,
+    },
+    /// Something was asked to be unregistered that the session does not have (D-16).
+    NotItsOwn {
+        /// What.
+        subject: Subject,
+        /// Its id.
+        id: String,
+    },
+    /// A frame was not understood (D-08).
+    BadFrame {
+        /// What its sender was told.
+        message: String,
+    },
+    /// An answer was dropped, since nobody waits for it from this session (D-15).
+    AnswerDropped {
+        /// The frame's `type`.
+        frame: &'static str,
+        /// The id that it answers.
+        id: String,
+    },
+    /// A call ended without its worker's answer.
+    CallFailed {
+        /// The function.
+        function_id: String,
+        /// What the caller was told, or would have been.
+        failure: Failure,
+    },
+    /// A `reattach` named no session, or not with its token (CO-15).
+    ReattachIgnored,
+}
+
+impl EventKind {
+    /// How much the line matters.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::Connected | Self::Described { .. } | Self::Ended { .. } => Severity::Info,
+            Self::Registered { .. } | Self::Unregistered { .. } => Severity::Info,
+            Self::NotItsOwn { .. } | Self::AnswerDropped { .. } => Severity::Warning,
+            Self::Refused { .. } | Self::BadFrame { .. } => Severity::Warning,
+            Self::CallFailed { .. } | Self::ReattachIgnored => Severity::Warning,
+        }
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connected => f.write_str("connected"),
+            Self::Ended {
+                reason,
+                functions,
+                triggers,
+                trigger_types,
+            } => write!(
+                f,
+                "session ended: {reason}; \
+                 removed functions: {functions}, triggers: {triggers}, trigger types: {trigger_types}"
+            ),
+            Self::Described { name } => write!(f, "is `{}`", name.escape_debug()),
+            Self::Registered {
+                subject,
+                id,
+                detail,
+            } => write!(
+                f,
+                "registered {subject} `{}`{}",
+                id.escape_debug(),
+                detail.escape_debug()
+            ),
+            Self::Unregistered { subject, id } => {
+                write!(f, "unregistered {subject} `{}`", id.escape_debug())
+            }
+            Self::Refused {
+                subject,
+                id,
+                code,
+                message,
+            } => write!(
+                f,
+                "refused {subject} `{}`: {}: {}",
+                id.escape_debug(),
+                code.escape_debug(),
+                message.escape_debug()
+            ),
+            Self::NotItsOwn { subject, id } => write!(
+                f,
+                "asked to unregister {subject} `{}`, which it has not registered",
+                id.escape_debug()
+            ),
+            Self::BadFrame { message } => write!(f, "bad frame: {}", message.escape_debug()),
+            Self::AnswerDropped { frame, id } => write!(
+                f,
+                "dropped {frame} `{}`: nobody waits for it from this session",
+                id.escape_debug()
+            ),
+            Self::CallFailed {
+                function_id,
+                failure,
+            } => write!(
+                f,
+                "call of function `{}` failed: {}",
+                function_id.escape_debug(),
+                failure.message().escape_debug()
+            ),
+            Self::ReattachIgnored => {
+                f.write_str("reattach ignored: no session of that id and token")
+            }
+        }
+    }
+}

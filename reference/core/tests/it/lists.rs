@@ -1,0 +1,130 @@
+//! The lists that clients ask for (CO-17).
+
+use serde_json::{Value, json};
+
+use crate::support::{EPOCH, Lab, invoke, register_trigger, seconds};
+
+fn list(lab: &mut Lab, what: &str) -> Value {
+    let asker = lab.connect();
+    let mut answer = lab.ask(asker, invoke("c", &format!("engine::{what}::list")));
+    lab.disconnect(asker);
+    answer["result"].take()
+}
+
+#[test]
+fn the_list_of_functions_has_each_id_once_with_what_was_given() {
+    let mut lab = Lab::new();
+    assert_eq!(list(&mut lab, "functions"), json!({"functions": []}));
+    let (worker, other) = (lab.connect(), lab.connect());
+    let full = json!({
+        "description": "d", "request_format": {"type": "object"},
+        "response_format": true, "metadata": [1],
+    });
+    let mut registration = full.clone();
+    registration["type"] = json!("registerfunction");
+    registration["id"] = json!("z");
+    lab.quietly(worker, registration);
+    lab.function(worker, "a");
+    lab.function(other, "a");
+    let mut listed = full;
+    listed["function_id"] = json!("z");
+    assert_eq!(
+        list(&mut lab, "functions"),
+        json!({"functions": [{"function_id": "a"}, listed]})
+    );
+}
+
+#[test]
+fn the_list_of_workers_has_what_each_is_and_does() {
+    let mut lab = Lab::new();
+    lab.advance(seconds(7));
+    let (worker, greeting) = lab.connect_greeted();
+    lab.function(worker, "b");
+    lab.function(worker, "a");
+    lab.quietly(
+        worker,
+        json!({
+            "type": "invokefunction", "function_id": "engine::workers::register",
+            "data": {"name": "orders-1", "runtime": "rust"},
+        }),
+    );
+    lab.quietly(worker, json!({"type": "registerservice", "id": "s"}));
+    let asker = lab.connect();
+    lab.send(asker, invoke("call", "a"));
+    let answer = lab.ask(asker, invoke("c", "engine::workers::list"));
+    let workers = answer["result"]["workers"].as_array().unwrap();
+    assert_eq!(workers.len(), 2);
+    assert_eq!(
+        workers[0],
+        json!({
+            "id": greeting["worker_id"], "name": "orders-1", "runtime": "rust",
+            "status": "connected",
+            "connected_at_ms": u64::try_from((EPOCH + seconds(7)).as_millis()).unwrap(),
+            "function_count": 2, "functions": ["a", "b"], "active_invocations": 1,
+        })
+    );
+    assert_eq!(workers[1].get("name"), None);
+}
+
+#[test]
+fn the_list_of_trigger_types_has_the_engines_own_and_those_of_workers() {
+    let mut lab = Lab::new();
+    let worker = lab.connect();
+    lab.quietly(
+        worker,
+        json!({
+            "type": "registertriggertype", "id": "blob", "description": "d",
+            "trigger_request_format": {"type": "object"}, "call_request_format": true,
+        }),
+    );
+    lab.quietly(worker, json!({"type": "registertriggertype", "id": "a"}));
+    let types = list(&mut lab, "triggers")["triggers"].take();
+    let ids: Vec<&Value> = types
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["id"])
+        .collect();
+    assert_eq!(ids, ["http", "cron", "queue", "a", "blob"]);
+    assert_eq!(types[3], json!({"id": "a"}));
+    assert_eq!(
+        types[4],
+        json!({
+            "id": "blob", "description": "d",
+            "trigger_request_format": {"type": "object"}, "call_request_format": true,
+        })
+    );
+}
+
+#[test]
+fn the_list_of_triggers_has_those_of_every_session() {
+    let mut lab = Lab::new();
+    let (worker, greeting) = lab.connect_greeted();
+    let (other, others_greeting) = lab.connect_greeted();
+    lab.function(worker, "f");
+    for session in [worker, other] {
+        lab.ask(
+            session,
+            register_trigger("t", "http", "f", json!({"path": "/", "x": 1})),
+        );
+    }
+    let trigger = |greeting: &Value| {
+        json!({
+            "id": "t", "trigger_type": "http", "function_id": "f",
+            "config": {"path": "/", "x": 1}, "worker_id": greeting["worker_id"],
+        })
+    };
+    assert_eq!(
+        list(&mut lab, "registered-triggers"),
+        json!({"registered_triggers": [trigger(&greeting), trigger(&others_greeting)]})
+    );
+}
+
+#[test]
+fn a_list_that_nobody_wants_is_not_sent() {
+    let mut lab = Lab::new();
+    let worker = lab.connect();
+    let mut call = invoke("c", "engine::workers::list");
+    call["action"] = json!({"type": "void"});
+    lab.quietly(worker, call);
+}

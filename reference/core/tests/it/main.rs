@@ -1,0 +1,22 @@
+//! The engine driven from outside: inputs in, effects out, on a clock that jumps.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "a test may panic, and exports nothing"
+)]
+
+mod calls;
+mod documents;
+mod frames;
+mod functions;
+mod lists;
+mod model;
+mod properties;
+mod sessions;
+mod support;
+mod trigger_types;
+mod triggers;

@@ -1,0 +1,181 @@
+//! The machine behind a short lock: inputs in, effects out to the sessions' outboxes.
+//!
+//! The lock is held while an input is handled and its frames are queued, which keeps the order
+//! of frames across sessions; never across I/O.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use reference_core::{Effect, Environment, Event, Input, Machine, SessionId, Severity, World};
+use tokio::{sync::Notify, time::Instant};
+
+use crate::{
+    outbox::{self, Outbox, Outlet},
+    world::{Clock, RandomIds},
+};
+
+pub(crate) struct Hub {
+    state: Mutex<State>,
+    clock: Clock,
+    /// Rung when a deadline comes earlier than the one that is waited for.
+    earlier: Notify,
+    outbox_bytes_max: usize,
+}
+
+struct State {
+    machine: Box<dyn Machine + Send>,
+    environment: Box<dyn Environment + Send>,
+    outboxes: HashMap<SessionId, Outbox>,
+    sessions_begun: u64,
+    effects: Vec<Effect>,
+    /// The deadline that is waited for.
+    armed: Option<Duration>,
+    stopped: bool,
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").finish_non_exhaustive()
+    }
+}
+
+impl Hub {
+    pub(crate) fn new(
+        machine: Box<dyn Machine + Send>,
+        environment: Box<dyn Environment + Send>,
+        outbox_bytes_max: usize,
+    ) -> Self {
+        Self {
+            state: Mutex::new(State {
+                machine,
+                environment,
+                outboxes: HashMap::new(),
+                sessions_begun: 0,
+                effects: Vec::new(),
+                armed: None,
+                stopped: false,
+            }),
+            clock: Clock::start(),
+            earlier: Notify::new(),
+            outbox_bytes_max,
+        }
+    }
+
+    /// Begins a session, unless the engine is stopping; what the machine sends it comes out of the outlet.
+    pub(crate) fn open(&self) -> Option<(SessionId, Outlet)> {
+        let (outbox, outlet) = outbox::channel(self.outbox_bytes_max);
+        let mut state = self.lock();
+        if state.stopped {
+            return None;
+        }
+        state.sessions_begun += 1;
+        let session = SessionId(state.sessions_begun);
+        state.outboxes.insert(session, outbox);
+        self.carry_out(state, Input::Connected { session });
+        Some((session, outlet))
+    }
+
+    /// Ends a session for good.
+    pub(crate) fn close(&self, session: SessionId) {
+        let mut state = self.lock();
+        state.outboxes.remove(&session);
+        self.carry_out(state, Input::Disconnected { session });
+    }
+
+    /// Answers every call in flight, closes every session, and opens no more (D-23).
+    pub(crate) fn stop(&self) {
+        let mut state = self.lock();
+        state.stopped = true;
+        self.carry_out(state, Input::Shutdown);
+    }
+
+    pub(crate) fn handle(&self, input: Input<'_>) {
+        self.carry_out(self.lock(), input);
+    }
+
+    fn carry_out(&self, mut state: MutexGuard<'_, State>, input: Input<'_>) {
+        let reports = state.carry_out(input, self.clock);
+        let next = state.machine.next_deadline().map(|deadline| deadline.at);
+        let earlier = next.is_some_and(|at| state.armed.is_none_or(|armed| at < armed));
+        if earlier {
+            state.armed = next;
+        }
+        drop(state);
+        if earlier {
+            self.earlier.notify_one();
+        }
+        for event in reports {
+            report(&event);
+        }
+    }
+
+    /// Ticks the machine at its deadlines, for ever.
+    pub(crate) async fn keep_time(&self) {
+        loop {
+            let next = {
+                let mut state = self.lock();
+                state.armed = state.machine.next_deadline().map(|deadline| deadline.at);
+                state.armed
+            };
+            let Some(at) = next else {
+                self.earlier.notified().await;
+                continue;
+            };
+            let at = Instant::from_std(self.clock.instant(at));
+            tokio::select! {
+                () = tokio::time::sleep_until(at) => self.handle(Input::Tick),
+                () = self.earlier.notified() => {}
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Handles one input and carries out its effects, but for the reports, which are returned.
+    fn carry_out(&mut self, input: Input<'_>, clock: Clock) -> Vec<Event> {
+        let mut world = World {
+            now: clock.now(),
+            ids: &mut RandomIds,
+            environment: &*self.environment,
+        };
+        self.machine.handle(input, &mut world, &mut self.effects);
+        let mut reports = Vec::new();
+        for effect in self.effects.drain(..) {
+            match effect {
+                Effect::Send { session, frame } => {
+                    if let Some(outbox) = self.outboxes.get(&session) {
+                        outbox.push(frame);
+                    }
+                }
+                Effect::Close {
+                    session,
+                    code,
+                    reason,
+                } => {
+                    if let Some(outbox) = self.outboxes.remove(&session) {
+                        outbox.close(code, reason);
+                    }
+                }
+                Effect::Report(event) => reports.push(event),
+            }
+        }
+        reports
+    }
+}
+
+fn report(event: &Event) {
+    let Event { worker, kind } = event;
+    match kind.severity() {
+        Severity::Detail => tracing::debug!("worker {worker}: {kind}"),
+        Severity::Info => tracing::info!("worker {worker}: {kind}"),
+        Severity::Warning => tracing::warn!("worker {worker}: {kind}"),
+    }
+}

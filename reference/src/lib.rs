@@ -1,0 +1,52 @@
+//! The reference engine over real sockets: everything that does I/O, and no rule of the
+//! protocol. The rules are `reference-core`'s.
+//!
+//! ```no_run
+//! # async fn example() -> std::io::Result<()> {
+//! use reference::{Options, Server};
+//!
+//! let server = Server::bind("127.0.0.1:0", Options::default()).await?;
+//! println!("workers connect to {}", server.url());
+//! server.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod connection;
+mod hub;
+mod outbox;
+mod server;
+mod world;
+
+use std::time::Duration;
+
+pub use reference_core as core;
+
+pub use self::{
+    server::{Options, Server},
+    world::{FixedEnvironment, ProcessEnvironment},
+};
+
+/// Bounds on what a peer can make the server hold or wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest message that is read, in bytes; a larger one closes its session 1009 (D-08).
+    pub frame_bytes_max: usize,
+    /// The most that waits for a session that reads too slowly, in bytes; then it is closed 1013.
+    pub outbox_bytes_max: usize,
+    /// How long a WebSocket handshake may take.
+    pub handshake_time_max: Duration,
+    /// How long a closing session is given to answer the Close frame.
+    pub close_time_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame_bytes_max: 16 << 20,
+            outbox_bytes_max: 64 << 20,
+            handshake_time_max: Duration::from_secs(10),
+            close_time_max: Duration::from_secs(2),
+        }
+    }
+}

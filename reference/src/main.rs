@@ -1,0 +1,164 @@
+//! The `reference` command: serves the engine until it is told to stop.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    net::SocketAddr,
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Parser, ValueEnum};
+use reference::{
+    Limits, Options, Server,
+    core::{Engine, Settings},
+};
+use tracing::level_filters::LevelFilter;
+
+/// A strict, small engine for the function-and-trigger worker protocol.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Cli {
+    /// Where workers connect; port 0 takes any that is free.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "REFERENCE_LISTEN",
+        default_value = "127.0.0.1:49134"
+    )]
+    listen: SocketAddr,
+
+    /// How long a worker may take to answer a call, in milliseconds.
+    #[arg(long, value_name = "MS", env = "REFERENCE_CALL_TIMEOUT_MS", default_value_t = 30_000,
+          value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
+    call_timeout_ms: u64,
+
+    /// The largest frame that is read, in bytes.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_FRAME_BYTES_MAX", default_value_t = 16 << 20,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    frame_bytes_max: u32,
+
+    /// A web origin whose pages may connect, such as `http://localhost:3000`; repeatable.
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
+
+    /// How much to log, on standard error.
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "REFERENCE_LOG",
+        default_value = "info"
+    )]
+    log: LogLevel,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogLevel {
+    Off,
+    Warn,
+    Info,
+    Debug,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.log);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("cannot start: {error}")),
+    };
+    match runtime.block_on(serve(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => fail(&message),
+    }
+}
+
+fn fail(message: &str) -> ExitCode {
+    // If standard error is gone, there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "error: {message}");
+    ExitCode::FAILURE
+}
+
+async fn serve(cli: Cli) -> Result<(), String> {
+    let settings = Settings {
+        call_timeout: Duration::from_millis(cli.call_timeout_ms),
+        ..Settings::default()
+    };
+    let options = Options {
+        machine: Box::new(Engine::new(settings)),
+        limits: Limits {
+            frame_bytes_max: cli.frame_bytes_max as usize,
+            ..Limits::default()
+        },
+        allowed_origins: cli.allow_origin,
+        ..Options::default()
+    };
+    let mut stop =
+        StopSignals::install().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let server = Server::bind(cli.listen, options)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", cli.listen))?;
+    if !server.address().ip().is_loopback() {
+        tracing::warn!(
+            "{} can be reached from other machines, by anybody",
+            server.address()
+        );
+    }
+    // A script that starts the engine reads this line; if nobody does, the engine still serves.
+    let mut stdout = io::stdout();
+    let _ = writeln!(stdout, "listening on {}", server.url()).and_then(|()| stdout.flush());
+    let signal = stop.wait().await;
+    tracing::info!("{signal}: closing every session");
+    server.shutdown().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn start_log(level: LogLevel) {
+    let filter = match level {
+        LogLevel::Off => LevelFilter::OFF,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    };
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt()
+        .with_max_level(filter)
+        .with_target(false)
+        .with_ansi(colour)
+        .with_writer(io::stderr)
+        .init();
+}
+
+/// The signals that ask a process to stop in good order.
+struct StopSignals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl StopSignals {
+    fn install() -> io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
+        })
+    }
+
+    /// The name of the signal that came.
+    #[cfg(unix)]
+    async fn wait(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = tokio::signal::ctrl_c() => "Ctrl-C",
+        }
+    }
+
+    /// The name of the signal that came.
+    #[cfg(not(unix))]
+    async fn wait(&mut self) -> &'static str {
+        let _ = tokio::signal::ctrl_c().await;
+        "Ctrl-C"
+    }
+}
