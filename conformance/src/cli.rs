@@ -12,10 +12,11 @@ use anstream::{AutoStream, ColorChoice};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use conformance::{
     case::{Case, Cases},
+    histories,
     ledger::Ledger,
     report::{self, Run, Style},
     runner::{self, Context, Event, Pace, Target},
-    verdict::{Outcome, Tally},
+    verdict::{Outcome, Status, Tally},
 };
 use tokio::sync::mpsc;
 
@@ -124,6 +125,14 @@ struct RunArgs {
     #[arg(long)]
     strict: bool,
 
+    /// How many random histories to drive the engine through; 0 for none.
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    histories: u32,
+
+    /// The seed of the random histories; by default another one each time.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
     /// How many cases run at once.
     #[arg(short, long, value_name = "N", default_value_t = 16,
           value_parser = clap::value_parser!(u16).range(1..))]
@@ -194,12 +203,21 @@ fn load(source: &Source) -> Result<(Ledger, Cases), Problem> {
 }
 
 fn select(selection: &Selection, cases: &Cases) -> Result<Vec<Case>, Problem> {
-    let unknown = |selector: &&String| cases.select(std::slice::from_ref(*selector)).is_empty();
+    let unknown = |selector: &&String| {
+        *selector != histories::ID && cases.select(std::slice::from_ref(*selector)).is_empty()
+    };
     if let Some(selector) = selection.select.iter().find(unknown) {
         let message = format!("nothing is called `{selector}`; `conformance list` shows the cases");
         return Err(Problem::new(Exit::NothingRan, message));
     }
-    let selected = cases.select(&selection.select);
+    let mut selected = cases.select(&selection.select);
+    if selection.select.iter().any(|it| it == histories::ID) {
+        let probes = cases
+            .iter()
+            .filter(|it| it.probes.is_some() && !selected.iter().any(|other| other.id == it.id));
+        let probes: Vec<Case> = probes.cloned().collect();
+        selected.extend(probes);
+    }
     if selected.is_empty() {
         return Err(Problem::new(Exit::NothingRan, "there are no cases"));
     }
@@ -295,9 +313,10 @@ async fn judge(
         .reach()
         .await
         .map_err(|error| Problem::new(Exit::Unreachable, error))?;
+    let plan = histories_plan(args);
     let (events, listener) = mpsc::unbounded_channel();
     let progress = tokio::spawn(show_progress(listener));
-    let outcomes = runner::run(&context, cases, &events).await;
+    let outcomes = runner::run(&context, cases, plan, &events).await;
     drop(events);
     // The counter is for the eye only.
     let _ = progress.await;
@@ -309,7 +328,7 @@ async fn judge(
         outcomes: &outcomes,
         complete: args.selection.select.is_empty() && args.selection.source.cases.is_none(),
         strict: args.strict,
-        again: &again(args),
+        again: &again(args, plan, &outcomes),
         took: began.elapsed(),
     };
     let style = Style {
@@ -317,6 +336,18 @@ async fn judge(
     };
     unless_closed(report::human(&run, style, out))?;
     Ok(exit_of(&outcomes, args.strict))
+}
+
+/// Random histories belong to a run of everything, and can be asked for by name.
+fn histories_plan(args: &RunArgs) -> Option<histories::Plan> {
+    let select = &args.selection.select;
+    let wanted = select.is_empty() || select.iter().any(|it| it == histories::ID);
+    (wanted && args.histories > 0).then(|| histories::Plan {
+        histories: args.histories,
+        steps_max: 40,
+        seed: args.seed.unwrap_or_else(histories::random_seed),
+        strict: args.strict || args.url.is_none(),
+    })
 }
 
 fn exit_of(outcomes: &[Outcome], strict: bool) -> Exit {
@@ -331,7 +362,7 @@ fn exit_of(outcomes: &[Outcome], strict: bool) -> Exit {
 }
 
 /// The command that aims at the same target in the same way.
-fn again(args: &RunArgs) -> String {
+fn again(args: &RunArgs, plan: Option<histories::Plan>, outcomes: &[Outcome]) -> String {
     let mut command = "conformance run".to_owned();
     if let Some(url) = &args.url {
         command += &format!(" --url {url}");
@@ -344,6 +375,10 @@ fn again(args: &RunArgs) -> String {
     }
     if args.strict {
         command += " --strict";
+    }
+    let wandered_off = |it: &&Outcome| it.case == histories::ID && it.status != Status::Passed;
+    if let (Some(plan), Some(_)) = (plan, outcomes.iter().find(wandered_off)) {
+        command += &format!(" --seed {}", plan.seed);
     }
     if let Some(folder) = &args.selection.source.cases {
         command += &format!(" --cases {}", folder.display());

@@ -7,6 +7,7 @@
 pub mod assets;
 pub mod case;
 pub mod frame;
+pub mod histories;
 pub mod ledger;
 pub mod report;
 pub mod runner;

@@ -1,2 +1,153 @@
-//! Suite.
-fn main() {}
+//! The suite as tests, one a case: `cargo test` judges the embedded reference, and
+//! `CONFORMANCE_URL=ws://… cargo test -p conformance` another engine. For the reference every
+//! level decides; for others only what the documents demand. What cannot be exercised is
+//! reported as ignored.
+
+#![allow(clippy::expect_used, reason = "tests")]
+
+#[path = "../src/embedded.rs"]
+mod embedded;
+
+use std::{collections::BTreeSet, env, process::ExitCode, sync::Arc};
+
+use conformance::{
+    case::Cases,
+    histories,
+    ledger::Ledger,
+    report::{self, Run},
+    runner::{self, Context, Features, Pace, Target},
+    verdict::{Outcome, Status},
+};
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::{
+    runtime::Runtime,
+    sync::{Mutex, mpsc},
+};
+
+/// What every test needs, for as long as any runs.
+struct Suite {
+    runtime: Runtime,
+    context: Arc<Context>,
+    features: Features,
+    ledger: Ledger,
+    strict: bool,
+    /// Held by a case with the documents' own ids, of which one may run at a time.
+    verbatim: Mutex<()>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let runtime = Runtime::new().expect("a runtime");
+    let ledger = Ledger::embedded().expect("a ledger");
+    let cases = Cases::embedded(&ledger).expect("cases");
+    let url = env::var("CONFORMANCE_URL").ok();
+    let server = match url {
+        Some(_) => None,
+        None => Some(runtime.block_on(embedded::start()).expect("a server")),
+    };
+    let target = match (&url, &server) {
+        (Some(url), _) => Target {
+            url: url.clone(),
+            variables_set: variables_of_environment(),
+            hello: true,
+        },
+        (None, Some(server)) => Target {
+            url: server.url(),
+            variables_set: embedded::variables_set(),
+            hello: true,
+        },
+        (None, None) => return ExitCode::FAILURE,
+    };
+    let context = Arc::new(Context::new(target, Pace::default()).expect("a context"));
+    let probes: Vec<_> = cases
+        .iter()
+        .filter(|case| case.probes.is_some())
+        .map(|case| Arc::new(case.clone()))
+        .collect();
+    let (events, _) = mpsc::unbounded_channel();
+    let (features, _) = runtime.block_on(Features::probe(&context, &probes, &events));
+    let suite = Arc::new(Suite {
+        runtime,
+        context,
+        features,
+        ledger,
+        strict: url.is_none(),
+        verbatim: Mutex::new(()),
+    });
+    let trials = trials(&suite, &cases);
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if let Some(server) = server {
+        suite.runtime.block_on(server.shutdown());
+    }
+    conclusion.exit_code()
+}
+
+fn variables_of_environment() -> BTreeSet<String> {
+    let names = env::var("CONFORMANCE_VARIABLES").unwrap_or_default();
+    names
+        .split(',')
+        .filter(|it| !it.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn trials(suite: &Arc<Suite>, cases: &Cases) -> Vec<Trial> {
+    let of_cases = cases.iter().cloned().map(|case| {
+        let untestable = runner::obstacle(&suite.context, &case, &suite.features).is_some();
+        let (suite, name) = (Arc::clone(suite), case.id.clone());
+        Trial::test(name, move || {
+            let outcome = suite.runtime.block_on(async {
+                let _alone = match case.verbatim {
+                    true => Some(suite.verbatim.lock().await),
+                    false => None,
+                };
+                runner::run_case(&suite.context, &case, &suite.features).await
+            });
+            suite.judge(&outcome)
+        })
+        .with_ignored_flag(untestable)
+    });
+    let wandering = {
+        let suite = Arc::clone(suite);
+        Trial::test(histories::ID, move || {
+            let plan = histories::Plan {
+                histories: 40,
+                steps_max: 60,
+                seed: histories::random_seed(),
+                strict: suite.strict,
+            };
+            let run = histories::run(&suite.context, &suite.features, plan);
+            suite.judge(&suite.runtime.block_on(run))
+        })
+    };
+    of_cases.chain([wandering]).collect()
+}
+
+impl Suite {
+    /// A failing test shows what `conformance run` would.
+    fn judge(&self, outcome: &Outcome) -> Result<(), Failed> {
+        let sound = outcome.malformed.is_empty() || !self.strict;
+        if sound && !outcome.decides_against(self.strict) && !self.missed(outcome) {
+            return Ok(());
+        }
+        let run = Run {
+            ledger: &self.ledger,
+            outcomes: std::slice::from_ref(outcome),
+            complete: false,
+            strict: self.strict,
+            again: "cargo test -p conformance --test suite --",
+            took: outcome.took,
+        };
+        let mut text = Vec::new();
+        report::failures(&run, &mut text).map_err(|error| error.to_string())?;
+        if let Status::Untestable(reason) = &outcome.status {
+            text.extend_from_slice(reason.as_bytes());
+        }
+        Err(String::from_utf8_lossy(&text).into_owned().into())
+    }
+
+    /// Against the reference everything can be exercised.
+    fn missed(&self, outcome: &Outcome) -> bool {
+        self.strict && matches!(outcome.status, Status::Untestable(_))
+    }
+}

@@ -8,6 +8,7 @@ use super::style::{FAINT, STRONG};
 use crate::{
     case::{Action, Case, Cases, RawOpcode, Step},
     ledger::{Clause, Coverage, Kind},
+    template::template_for_people,
 };
 
 /// Every case on a line: id, level, clauses, title.
@@ -115,7 +116,7 @@ fn explain_step(number: usize, step: &Step, out: &mut dyn Write) -> io::Result<(
     }
     let lines = match &step.action {
         Action::Connect => vec!["· connects".to_owned()],
-        Action::Send(template) => vec![format!("→ {template}")],
+        Action::Send(template) => vec![format!("→ {}", template_for_people(template))],
         Action::SendText(template) => vec![format!("→ (as text) {}", unquoted(template))],
         Action::SendRaw(raw) => {
             let kind = match raw.opcode {
@@ -124,15 +125,20 @@ fn explain_step(number: usize, step: &Step, out: &mut dyn Write) -> io::Result<(
             };
             vec![format!("→ (a {kind} frame of the bytes {})", raw.hex)]
         }
-        Action::Expect(template) => vec![format!("← {template}")],
-        Action::ExpectAll(templates) => several("← all, in any order:", templates.iter()),
+        Action::Expect(template) => vec![format!("← {}", template_for_people(template))],
+        Action::ExpectAll(templates) => several(
+            "← all, in any order:",
+            templates.iter().map(template_for_people),
+        ),
         Action::ExpectOne(alternatives) => {
             let described = alternatives
                 .iter()
                 .map(|it| format!("{}: {}", it.label, it.describe()));
             several("← whichever comes:", described)
         }
-        Action::Quiet(template) => vec![format!("← nothing like {template}")],
+        Action::Quiet(template) => {
+            vec![format!("← nothing like {}", template_for_people(template))]
+        }
         Action::Alive => vec!["· still answers".to_owned()],
         Action::Ping => vec!["→ (WebSocket ping), ← (its pong)".to_owned()],
         Action::Close(code) => vec![format!("→ (Close {code}), and the connection ends")],

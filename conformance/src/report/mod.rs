@@ -51,6 +51,15 @@ pub fn human(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Result<()>
     summary(run, out)
 }
 
+/// Writes what failed, with its transcripts, and nothing else.
+///
+/// # Errors
+///
+/// When the output cannot be written to.
+pub fn failures(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
+    failures::write(run, out)
+}
+
 fn summary(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
     let tally = Tally::of(run.outcomes, run.strict);
     let verdicts: Vec<Verdict> = run.documented().map(|(_, verdict)| verdict).collect();

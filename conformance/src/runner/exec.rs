@@ -59,7 +59,7 @@ impl From<TemplateError> for Fault {
     }
 }
 
-pub(super) fn describe(stop: Stop, patience_ms: u128) -> String {
+pub(crate) fn describe(stop: Stop, patience_ms: u128) -> String {
     match stop {
         Stop::Patience => format!("nothing of the kind arrived within {patience_ms} ms"),
         Stop::Ended(Some(code)) => format!("the engine ended the connection with code {code}"),

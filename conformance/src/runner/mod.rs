@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use self::exec::describe as describe_stop;
 use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinSet,
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     case::Case,
+    histories,
     schema::FrameSchemas,
     session::{ConnectError, Session},
     transcript::Transcript,
@@ -125,31 +127,48 @@ impl Features {
         self.0.get(feature).copied().unwrap_or_default()
     }
 
-    fn learn(&mut self, cases: &[Arc<Case>], outcomes: &[Outcome]) {
-        for case in cases {
+    /// Runs the cases that probe for features, and learns from them.
+    pub async fn probe(
+        context: &Arc<Context>,
+        probes: &[Arc<Case>],
+        events: &mpsc::UnboundedSender<Event>,
+    ) -> (Self, Vec<Outcome>) {
+        let outcomes = run_batch(context, probes, &Self::default(), events).await;
+        let mut features = BTreeMap::new();
+        for case in probes {
             let passed = |it: &Outcome| it.case == case.id && it.status == Status::Passed;
             if let Some(feature) = &case.probes {
-                self.0.insert(feature.clone(), outcomes.iter().any(passed));
+                features.insert(feature.clone(), outcomes.iter().any(passed));
             }
         }
+        (Self(features), outcomes)
     }
 }
 
 /// Runs cases: first those that probe for features, then all others at once, but for those with
-/// the documents' own ids, which run one after another. The outcomes are in order of the ids.
+/// the documents' own ids, which run one after another; random histories run beside them. The
+/// outcomes are in order of the ids.
 pub async fn run(
     context: &Arc<Context>,
     cases: Vec<Case>,
+    histories: Option<histories::Plan>,
     events: &mpsc::UnboundedSender<Event>,
 ) -> Vec<Outcome> {
-    let _ = events.send(Event::Started { cases: cases.len() });
+    let all = cases.len() + usize::from(histories.is_some());
+    let _ = events.send(Event::Started { cases: all });
     let cases: Vec<Arc<Case>> = cases.into_iter().map(Arc::new).collect();
     let (probes, others): (Vec<_>, Vec<_>) =
         cases.into_iter().partition(|case| case.probes.is_some());
-    let mut features = Features::default();
-    let mut outcomes = run_batch(context, &probes, &features, events).await;
-    features.learn(&probes, &outcomes);
-    outcomes.extend(run_batch(context, &others, &features, events).await);
+    let (features, mut outcomes) = Features::probe(context, &probes, events).await;
+    let wandering = async {
+        let outcome = histories::run(context, &features, histories?).await;
+        let _ = events.send(Event::Finished(Box::new(outcome.clone())));
+        Some(outcome)
+    };
+    let (judged, wandered) =
+        tokio::join!(run_batch(context, &others, &features, events), wandering);
+    outcomes.extend(judged);
+    outcomes.extend(wandered);
     outcomes.sort_unstable_by(|a, b| a.case.cmp(&b.case));
     outcomes
 }
@@ -217,7 +236,8 @@ pub async fn run_case(context: &Context, case: &Case, features: &Features) -> Ou
 }
 
 /// Why a case cannot be run against this target, if it cannot.
-fn obstacle(context: &Context, case: &Case, features: &Features) -> Option<String> {
+#[must_use]
+pub fn obstacle(context: &Context, case: &Case, features: &Features) -> Option<String> {
     if let Some(feature) = case.needs.iter().find(|feature| !features.has(feature)) {
         return Some(format!(
             "needs `{feature}`, which the engine does not serve (the case that probes for it \

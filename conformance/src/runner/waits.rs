@@ -8,7 +8,7 @@ use crate::{
     case::{Alternative, AlternativeKind},
     frame::Frame,
     session::Stop,
-    template::{Key, Mismatch, Scope, TemplateError},
+    template::{Key, Mismatch, Scope, TemplateError, template_for_people},
 };
 
 /// What a frame is to one of several templates.
@@ -242,9 +242,11 @@ impl Alternative {
     #[must_use]
     pub fn describe(&self) -> String {
         match &self.kind {
-            AlternativeKind::Expect(template) => format!("{template}"),
+            AlternativeKind::Expect(template) => template_for_people(template),
             AlternativeKind::Close(codes) => format!("the engine closes with {}", one_of(codes)),
-            AlternativeKind::Quiet(template) => format!("nothing like {template}"),
+            AlternativeKind::Quiet(template) => {
+                format!("nothing like {}", template_for_people(template))
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Scope, TemplateError, string, token, unknown};
+use super::{Scope, TemplateError, frame_in_reading_order, string, token, unknown};
 use crate::assets;
 
 impl Scope {
@@ -17,7 +17,7 @@ impl Scope {
         }
         let mut raws = Vec::new();
         let filled = self.fill_with(template, &mut raws)?;
-        let mut text = filled.to_string();
+        let mut text = frame_in_reading_order(&filled);
         for (index, raw) in raws.iter().enumerate() {
             text = text.replacen(&Value::String(placeholder(index)).to_string(), raw, 1);
         }

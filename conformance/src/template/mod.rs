@@ -5,12 +5,16 @@
 
 mod fill;
 mod matching;
+mod show;
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-pub use self::matching::{Key, Mismatch};
+pub use self::{
+    matching::{Key, Mismatch},
+    show::{frame_in_reading_order, template_for_people},
+};
 
 /// What the tokens of a case's templates stand for.
 #[derive(Clone, Debug)]

@@ -57,15 +57,15 @@ const DELICATE: [&str; 12] = [
 #[test]
 fn a_call_reaches_the_worker_under_an_id_of_the_engines_and_its_result_under_the_callers() {
     let (mut lab, worker, caller) = served();
-    lab.send(caller, json!({"type": "invokefunction", "invocation_id": "no uuid", "function_id": "f", "data": {"amount": 12.5}}));
+    let mut sent = invoke("no uuid", "f");
+    sent["data"] = json!({"amount": 12.5});
+    lab.send(caller, &sent);
     let call = lab.only_frame(worker);
     let id = call["invocation_id"].as_str().unwrap();
     let uuid = Uuid::try_parse(id).unwrap();
     assert_eq!(uuid.hyphenated().to_string(), id);
-    assert_eq!(
-        call,
-        json!({"type": "invokefunction", "invocation_id": id, "function_id": "f", "data": {"amount": 12.5}})
-    );
+    sent["invocation_id"] = json!(id);
+    assert_eq!(call, sent);
     lab.send(worker, answer(&call, json!({"order": 17})));
     lab.assert_silent(worker);
     assert_eq!(
@@ -79,7 +79,8 @@ fn a_call_reaches_the_worker_under_an_id_of_the_engines_and_its_result_under_the
 fn data_and_result_and_error_pass_byte_for_byte() {
     let (mut lab, worker, caller) = served();
     for text in DELICATE {
-        lab.send(caller, format!(r#"{{"data": {text} ,"function_id":"f","type":"invokefunction","invocation_id":"c"}}"#));
+        let call = r#""function_id":"f","type":"invokefunction","invocation_id":"c""#;
+        lab.send(caller, format!(r#"{{"data": {text} ,{call}}}"#));
         let call = lab.only_text(worker);
         assert!(call.contains(&format!(r#""data":{text}}}"#)), "{call}");
         let id = call.split('"').nth(7).unwrap().to_owned();
@@ -120,7 +121,12 @@ fn missing_data_is_null() {
 fn metadata_and_trace_context_are_passed_on_to_the_worker_and_trace_context_back() {
     let (mut lab, worker, caller) = served();
     let metadata = r#"{"b":1e400,"a":"\/"}"#;
-    lab.send(caller, format!(r#"{{"type":"invokefunction","invocation_id":"c","function_id":"f","metadata":{metadata},"traceparent":"00-a-b-01","baggage":"tenant=7\n"}}"#));
+    let call = r#""type":"invokefunction","invocation_id":"c","function_id":"f""#;
+    let trace = r#""traceparent":"00-a-b-01","baggage":"tenant=7\n""#;
+    lab.send(
+        caller,
+        format!(r#"{{{call},"metadata":{metadata},{trace}}}"#),
+    );
     let text = lab.only_text(worker);
     assert!(
         text.contains(&format!(r#""metadata":{metadata}"#)),
@@ -131,7 +137,11 @@ fn metadata_and_trace_context_are_passed_on_to_the_worker_and_trace_context_back
         "{text}"
     );
     let id = text.split('"').nth(7).unwrap();
-    lab.send(worker, json!({"type": "invocationresult", "invocation_id": id, "result": 1, "traceparent": "tp", "baggage": ""}));
+    let reply = json!({
+        "type": "invocationresult", "invocation_id": id, "result": 1,
+        "traceparent": "tp", "baggage": "",
+    });
+    lab.send(worker, reply);
     let mut expected = result("c", json!(1));
     expected["traceparent"] = json!("tp");
     expected["baggage"] = json!("");

@@ -76,7 +76,7 @@ fn the_requests_of_the_register_trigger_document_get_its_responses() {
             lab.function(worker, function);
         }
         // The document shows no request for the duplicate: any good one does.
-        let number: u8 = name[..2].parse().unwrap();
+        let number: u8 = name.split_once('-').unwrap().0.parse().unwrap();
         let request = format!("{:02}-", number - 1);
         let request = blocks
             .iter()

@@ -10,12 +10,16 @@
 )]
 
 mod calls;
+mod configs;
 mod documents;
 mod frames;
 mod functions;
+mod history;
+mod invocations;
 mod lists;
 mod model;
 mod properties;
+mod providers;
 mod sessions;
 mod support;
 mod trigger_types;

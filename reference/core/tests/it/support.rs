@@ -207,7 +207,7 @@ impl Lab {
         panic!("the engine asks for ticks without end");
     }
 
-    /// Registers a function that its worker serves, or any other frame that has no answer.
+    /// Sends a frame that has no answer.
     pub fn quietly(&mut self, session: SessionId, frame: impl Display) {
         self.send(session, &frame);
         assert_eq!(self.texts(session), [""; 0], "answered: {frame}");

@@ -1,0 +1,257 @@
+//! Random histories: several sessions register, unregister, call and leave in any order, and a
+//! small model says after each step what the specification allows. A history that an engine
+//! gets wrong is shrunk before it is reported.
+
+mod drive;
+mod model;
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use proptest::{
+    collection::vec,
+    prelude::*,
+    test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner},
+};
+use tokio::runtime::Handle;
+
+use self::drive::{Deviation, drive};
+use crate::{
+    case::Level,
+    runner::{Context, Features},
+    transcript::{Entry, Transcript},
+    verdict::{Failure, Outcome, Status},
+};
+
+/// The id under which the histories are selected and reported.
+pub const ID: &str = "random-histories";
+
+/// The clauses that every step of a history is held to.
+const CLAUSES: [&str; 12] = [
+    "RF-02", "RF-10", "RF-11", "RT-02", "RT-07", "RT-08", "RT-09", "RT-10", "RT-11", "RT-12",
+    "RT-13", "RT-15",
+];
+
+/// How many histories, how long, and from which seed.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// How many.
+    pub histories: u32,
+    /// Steps in the longest.
+    pub steps_max: usize,
+    /// The same seed makes the same histories.
+    pub seed: u64,
+    /// Whether the reference's decisions hold as well as the documents.
+    pub strict: bool,
+}
+
+/// How many sessions a history has.
+const SESSIONS: usize = 3;
+
+/// One step. Sessions, functions, triggers and types are small numbers, so that they collide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    RegisterFunction { session: usize, function: usize },
+    UnregisterFunction { session: usize, function: usize },
+    RegisterTrigger(TriggerStep),
+    UnregisterTrigger { session: usize, trigger: usize },
+    RegisterType { session: usize, trigger_type: usize },
+    UnregisterType { session: usize, trigger_type: usize },
+    Call { session: usize, function: usize },
+    Reconnect { session: usize },
+}
+
+/// A trigger's registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TriggerStep {
+    pub(crate) session: usize,
+    pub(crate) trigger: usize,
+    pub(crate) trigger_type: Type,
+    pub(crate) function: usize,
+    /// Whether the config, or the provider, is such that the trigger can be registered.
+    pub(crate) acceptable: bool,
+}
+
+/// The type of a trigger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Type {
+    Http,
+    Cron,
+    Queue,
+    OfWorker(usize),
+}
+
+/// The features that histories are made of.
+const NEEDS: [&str; 4] = [
+    "invokefunction",
+    "unregisterfunction",
+    "unregistertrigger",
+    "registertriggertype",
+];
+
+/// Runs histories one after another; the first that goes wrong is shrunk and reported.
+pub async fn run(context: &Arc<Context>, features: &Features, plan: Plan) -> Outcome {
+    let began = Instant::now();
+    let missing = NEEDS.into_iter().find(|feature| !features.has(feature));
+    let (status, transcript) = match missing {
+        Some(feature) => {
+            let reason = format!("needs `{feature}`, which the engine does not serve");
+            (Status::Untestable(reason), Vec::new())
+        }
+        None => {
+            let (context, features) = (Arc::clone(context), features.clone());
+            let runtime = Handle::current();
+            let search = move || search(&runtime, &context, &features, plan);
+            match tokio::task::spawn_blocking(search).await {
+                Ok(found) => found,
+                Err(error) => (Status::Untestable(error.to_string()), Vec::new()),
+            }
+        }
+    };
+    Outcome {
+        case: ID.to_owned(),
+        title: "Random histories of several sessions stay within the specification".to_owned(),
+        clauses: CLAUSES.map(str::to_owned).to_vec(),
+        level: Level::Must,
+        quote: None,
+        malformed: context.schemas.faults(&transcript),
+        status,
+        branches: Vec::new(),
+        transcript,
+        took: began.elapsed(),
+    }
+}
+
+/// A seed that no other run is likely to have.
+#[must_use]
+pub fn random_seed() -> u64 {
+    let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
+    high ^ low
+}
+
+fn search(
+    runtime: &Handle,
+    context: &Context,
+    features: &Features,
+    plan: Plan,
+) -> (Status, Vec<Entry>) {
+    let config = Config {
+        cases: plan.histories,
+        failure_persistence: None,
+        max_shrink_iters: 400,
+        ..Config::default()
+    };
+    let mut seed = [0; 32];
+    for (byte, value) in seed.iter_mut().zip(plan.seed.to_le_bytes()) {
+        *byte = value;
+    }
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+    let attempts = AtomicU64::new(0);
+    let last = Mutex::new(None);
+    let outcome = TestRunner::new_with_rng(config, rng).run(
+        &vec(step(), 1..=plan.steps_max),
+        |history: Vec<Step>| {
+            let attempt = attempts.fetch_add(1, Ordering::Relaxed);
+            let transcript = Transcript::default();
+            let driven = drive(
+                context,
+                features,
+                plan.strict,
+                &history,
+                attempt,
+                &transcript,
+            );
+            runtime.block_on(driven).map_err(|deviation| {
+                let reason = deviation.problem.clone();
+                let seen = (deviation, history.len(), transcript.entries());
+                *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+                TestCaseError::fail(reason)
+            })
+        },
+    );
+    let last = last.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match (outcome, last) {
+        (Ok(()), _) => (Status::Passed, Vec::new()),
+        // The last failure that was seen is that of the shrunk history.
+        (Err(TestError::Fail(_, history)), Some((deviation, _, transcript))) => {
+            (failed(plan, &history, deviation), transcript)
+        }
+        (Err(error), _) => (Status::Untestable(error.to_string()), Vec::new()),
+    }
+}
+
+fn failed(plan: Plan, history: &[Step], deviation: Deviation) -> Status {
+    let steps: Vec<String> = history.iter().map(|step| format!("{step:?}")).collect();
+    Status::Failed(Box::new(Failure {
+        step: Some(deviation.step + 1),
+        expected: deviation.expected,
+        problem: format!(
+            "{}; the history, shrunk (--seed {}): {}",
+            deviation.problem,
+            plan.seed,
+            steps.join(", ")
+        ),
+        mismatches: Vec::new(),
+    }))
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let sessions = || 0..SESSIONS;
+    let two = || 0..2_usize;
+    prop_oneof![
+        4 => (sessions(), two()).prop_map(|(session, function)| Step::RegisterFunction {
+            session,
+            function,
+        }),
+        2 => (sessions(), two()).prop_map(|(session, function)| Step::UnregisterFunction {
+            session,
+            function,
+        }),
+        6 => trigger().prop_map(Step::RegisterTrigger),
+        2 => (sessions(), two()).prop_map(|(session, trigger)| Step::UnregisterTrigger {
+            session,
+            trigger,
+        }),
+        2 => (sessions(), two()).prop_map(|(session, trigger_type)| Step::RegisterType {
+            session,
+            trigger_type,
+        }),
+        1 => (sessions(), two()).prop_map(|(session, trigger_type)| Step::UnregisterType {
+            session,
+            trigger_type,
+        }),
+        3 => (sessions(), two()).prop_map(|(session, function)| Step::Call { session, function }),
+        1 => sessions().prop_map(|session| Step::Reconnect { session }),
+    ]
+}
+
+fn trigger() -> impl Strategy<Value = TriggerStep> {
+    let trigger_type = prop_oneof![
+        Just(Type::Http),
+        Just(Type::Cron),
+        Just(Type::Queue),
+        (0..2_usize).prop_map(Type::OfWorker),
+    ];
+    let acceptable = prop::bool::weighted(0.8);
+    (
+        0..SESSIONS,
+        0..2_usize,
+        trigger_type,
+        0..2_usize,
+        acceptable,
+    )
+        .prop_map(
+            |(session, trigger, trigger_type, function, acceptable)| TriggerStep {
+                session,
+                trigger,
+                trigger_type,
+                function,
+                acceptable,
+            },
+        )
+}
