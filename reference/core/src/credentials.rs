@@ -64,7 +64,7 @@ pub(crate) fn resolve(
             if !is_header_name(header) {
                 return Err(Failure::invalid_request(format!(
                     "`invocation.auth.header` is not a header name: '{}'",
-                    header.escape_debug()
+                    header
                 )));
             }
             let secret = variable(environment, value_key, "API key")?;
@@ -75,7 +75,7 @@ pub(crate) fn resolve(
         }
         Auth::Unknown { kind } => Err(Failure::invalid_request(format!(
             "`invocation.auth.type` must be bearer, hmac or api_key, got '{}'",
-            kind.escape_debug()
+            kind
         ))),
     }
 }

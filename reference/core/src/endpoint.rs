@@ -1,6 +1,9 @@
 //! The `invocation` of a function that is served over HTTP, checked at registration (RF-04).
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use url::Url;
 
@@ -8,7 +11,7 @@ use crate::{
     credentials::{self, Credential, is_header_name, is_header_value},
     error::Failure,
     input::Environment,
-    wire::HttpInvocation,
+    wire::{HttpInvocation, whole_number},
 };
 
 /// `timeout_ms` when a registration gives none.
@@ -110,7 +113,7 @@ fn method(name: &str) -> Result<Method, Failure> {
         _ => {
             return Err(Failure::invalid_request(format!(
                 "`invocation.method` must be GET, POST, PUT, PATCH or DELETE, got '{}'",
-                name.escape_debug()
+                name
             )));
         }
     })
@@ -120,8 +123,8 @@ fn timeout(invocation: &HttpInvocation<'_>) -> Result<Duration, Failure> {
     let Some(number) = invocation.timeout_ms else {
         return Ok(Duration::from_millis(TIMEOUT_MS_DEFAULT));
     };
-    match number.get().parse() {
-        Ok(ms @ 1..=TIMEOUT_MS_MAX) => Ok(Duration::from_millis(ms)),
+    match whole_number(number) {
+        Some(ms @ 1..=TIMEOUT_MS_MAX) => Ok(Duration::from_millis(ms)),
         _ => Err(Failure::invalid_request(format!(
             "`invocation.timeout_ms` must be a whole number from 1 to {TIMEOUT_MS_MAX}, got {number}"
         ))),
@@ -132,21 +135,25 @@ fn headers(invocation: &HttpInvocation<'_>) -> Result<BTreeMap<String, String>, 
     let Some(headers) = &invocation.headers else {
         return Ok(BTreeMap::new());
     };
+    let mut seen = BTreeSet::new();
     headers
         .iter()
         .map(|(name, value)| {
-            let shown = name.escape_debug();
             if !is_header_name(name) {
                 Err(Failure::invalid_request(format!(
-                    "`invocation.headers`: '{shown}' is not a header name"
+                    "`invocation.headers`: '{name}' is not a header name"
                 )))
             } else if RESERVED_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
                 Err(Failure::invalid_request(format!(
-                    "`invocation.headers`: '{shown}' is set by the engine and cannot be given"
+                    "`invocation.headers`: '{name}' is set by the engine and cannot be given"
+                )))
+            } else if !seen.insert(name.to_ascii_lowercase()) {
+                Err(Failure::invalid_request(format!(
+                    "`invocation.headers`: '{name}' is given twice"
                 )))
             } else if !is_header_value(value) {
                 Err(Failure::invalid_request(format!(
-                    "`invocation.headers`: the value of '{shown}' holds characters \
+                    "`invocation.headers`: the value of '{name}' holds characters \
                      that an HTTP header cannot carry"
                 )))
             } else {

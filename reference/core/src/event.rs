@@ -154,7 +154,7 @@ impl fmt::Display for EventKind {
                 "session ended: {reason}; \
                  removed functions: {functions}, triggers: {triggers}, trigger types: {trigger_types}"
             ),
-            Self::Described { name } => write!(f, "is `{}`", name.escape_debug()),
+            Self::Described { name } => write!(f, "is `{}`", OnOneLine(name)),
             Self::Registered {
                 subject,
                 id,
@@ -162,11 +162,11 @@ impl fmt::Display for EventKind {
             } => write!(
                 f,
                 "registered {subject} `{}`{}",
-                id.escape_debug(),
-                detail.escape_debug()
+                OnOneLine(id),
+                OnOneLine(detail)
             ),
             Self::Unregistered { subject, id } => {
-                write!(f, "unregistered {subject} `{}`", id.escape_debug())
+                write!(f, "unregistered {subject} `{}`", OnOneLine(id))
             }
             Self::Refused {
                 subject,
@@ -176,20 +176,20 @@ impl fmt::Display for EventKind {
             } => write!(
                 f,
                 "refused {subject} `{}`: {}: {}",
-                id.escape_debug(),
-                code.escape_debug(),
-                message.escape_debug()
+                OnOneLine(id),
+                OnOneLine(code),
+                OnOneLine(message)
             ),
             Self::NotItsOwn { subject, id } => write!(
                 f,
                 "asked to unregister {subject} `{}`, which it has not registered",
-                id.escape_debug()
+                OnOneLine(id)
             ),
-            Self::BadFrame { message } => write!(f, "bad frame: {}", message.escape_debug()),
+            Self::BadFrame { message } => write!(f, "bad frame: {}", OnOneLine(message)),
             Self::AnswerDropped { frame, id } => write!(
                 f,
                 "dropped {frame} `{}`: nobody waits for it from this session",
-                id.escape_debug()
+                OnOneLine(id)
             ),
             Self::CallFailed {
                 function_id,
@@ -197,12 +197,30 @@ impl fmt::Display for EventKind {
             } => write!(
                 f,
                 "call of function `{}` failed: {}",
-                function_id.escape_debug(),
-                failure.message().escape_debug()
+                OnOneLine(function_id),
+                OnOneLine(failure.message())
             ),
             Self::ReattachIgnored => {
                 f.write_str("reattach ignored: no session of that id and token")
             }
         }
+    }
+}
+
+/// Text of a peer's: what could break a line, or make it say something else, is escaped.
+struct OnOneLine<'a>(&'a str);
+
+impl fmt::Display for OnOneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                c if c.is_control() => write!(f, "{}", c.escape_default())?,
+                '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                    write!(f, "{}", c.escape_unicode())?;
+                }
+                c => write!(f, "{c}")?,
+            }
+        }
+        Ok(())
     }
 }

@@ -16,29 +16,21 @@ pub struct HttpConfig {
 pub(super) fn read(config: &Config<'_>) -> Result<HttpConfig, Failure> {
     let path = config.required_text("path", config.raw.path)?;
     if !path.starts_with('/') {
-        let problem = format!("must start with '/', got '{}'", path.escape_debug());
+        let problem = format!("must start with '/', got '{}'", path);
         return Err(config.refuse("path", &problem));
     }
     if let Some(odd) = path
         .chars()
         .find(|c| matches!(c, '?' | '#') || c.is_whitespace() || c.is_control())
     {
-        let problem = format!(
-            "must be a path alone, but '{}' holds '{}'",
-            path.escape_debug(),
-            odd.escape_debug()
-        );
+        let problem = format!("must be a path alone, but '{}' holds '{}'", path, odd);
         return Err(config.refuse("path", &problem));
     }
     let method = config
         .text("method", config.raw.method)?
         .unwrap_or_else(|| METHOD_DEFAULT.to_owned());
     if !METHODS.contains(&method.as_str()) {
-        let problem = format!(
-            "must be one of {}, got '{}'",
-            METHODS.join(", "),
-            method.escape_debug()
-        );
+        let problem = format!("must be one of {}, got '{}'", METHODS.join(", "), method);
         return Err(config.refuse("method", &problem));
     }
     Ok(HttpConfig { path, method })

@@ -130,16 +130,16 @@ impl<'a> Config<'a> {
         raw: Option<&RawValue>,
         expected: &str,
     ) -> Result<Option<T>, Failure> {
-        raw.map(|raw| {
-            serde_json::from_str(raw.get()).map_err(|_| {
-                let got = match kind_of(raw) {
-                    "a number" => raw.get(),
-                    kind => kind,
-                };
-                self.refuse(field, &format!("must be {expected}, got {got}"))
-            })
-        })
-        .transpose()
+        raw.map(|raw| serde_json::from_str(raw.get()).map_err(|_| self.wrong(field, expected, raw)))
+            .transpose()
+    }
+
+    fn wrong(&self, field: &str, expected: &str, raw: &RawValue) -> Failure {
+        let got = match kind_of(raw) {
+            "a number" => raw.get(),
+            kind => kind,
+        };
+        self.refuse(field, &format!("must be {expected}, got {got}"))
     }
 
     fn text(&self, field: &str, raw: Option<&RawValue>) -> Result<Option<String>, Failure> {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::Config;
-use crate::error::Failure;
+use crate::{error::Failure, wire::whole_number};
 
 const BATCH_SIZE_DEFAULT: u64 = 10;
 const BATCH_SIZE_MAX: u64 = 10_000;
@@ -22,13 +22,12 @@ pub struct QueueConfig {
 pub(super) fn read(config: &Config<'_>) -> Result<QueueConfig, Failure> {
     let queue_name = config.required_text("queue_name", config.raw.queue_name)?;
     let expected = format!("a whole number from 1 to {BATCH_SIZE_MAX}");
-    let batch_size = config
-        .value("batch_size", config.raw.batch_size, &expected)?
-        .unwrap_or(BATCH_SIZE_DEFAULT);
-    if !(1..=BATCH_SIZE_MAX).contains(&batch_size) {
-        let problem = format!("must be {expected}, got {batch_size}");
-        return Err(config.refuse("batch_size", &problem));
-    }
+    let batch_size = match config.raw.batch_size {
+        None => BATCH_SIZE_DEFAULT,
+        Some(raw) => whole_number(raw)
+            .filter(|size| (1..=BATCH_SIZE_MAX).contains(size))
+            .ok_or_else(|| config.wrong("batch_size", &expected, raw))?,
+    };
     let expected = format!("seconds, more than 0 and at most {VISIBILITY_TIMEOUT_S_MAX}");
     let seconds = config
         .value(
@@ -60,6 +59,7 @@ mod tests {
                 "ok",
             ),
             (r#"{"queue_name":"q","visibility_timeout":0.5}"#, "ok"),
+            (r#"{"queue_name":"q","batch_size":1e1}"#, "ok"),
             (r"{}", "Invalid queue config: `queue_name` is missing"),
             (
                 r#"{"queue_name":""}"#,

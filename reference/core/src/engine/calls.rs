@@ -62,7 +62,7 @@ impl Engine {
             )),
             Some(Action::Unknown { kind }) => Err(Failure::invalid_request(format!(
                 "`action.type` must be void or enqueue, got '{}'",
-                kind.escape_debug()
+                kind
             ))),
             Some(Action::Void) | None => match EngineFunction::named(&frame.function_id) {
                 Some(function) => Ok(Some(self.call_engine(session, function, frame.data, out))),

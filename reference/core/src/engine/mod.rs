@@ -154,7 +154,7 @@ impl Engine {
 
     fn bad_frame(&self, session: SessionId, problem: String, out: &mut Output<'_, '_>) {
         let failure = Failure::invalid_message(problem);
-        let error = failure.to_raw();
+        let error = Some(failure.to_raw());
         self.send(session, &ErrorFrame { error }, out);
         let message = failure.message().to_owned();
         self.report(session, EventKind::BadFrame { message }, out);

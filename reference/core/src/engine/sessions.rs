@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
     sync::Arc,
     time::Duration,
 };
@@ -18,7 +19,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) worker_id: Uuid,
-    reattach_token: Uuid,
+    reattach_token: Token,
     /// On the wall clock.
     pub(super) connected_at: Duration,
     pub(super) about: About,
@@ -27,6 +28,15 @@ pub(super) struct Session {
     pub(super) trigger_types: BTreeSet<Arc<str>>,
     /// Calls that it has still to answer, in the order in which they were sent.
     pub(super) calls: BTreeMap<u64, Uuid>,
+}
+
+/// Whoever has it can end the session, so it is not printed.
+struct Token(Uuid);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(redacted)")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -70,7 +80,7 @@ impl Engine {
         let reattach_token = out.next_id();
         let session = Session {
             worker_id,
-            reattach_token,
+            reattach_token: Token(reattach_token),
             connected_at: out.now().wall,
             about: About::default(),
             functions: BTreeSet::new(),
@@ -152,8 +162,8 @@ impl Engine {
         let worker_id = Uuid::try_parse(&frame.previous_worker_id).ok()?;
         let token = Uuid::try_parse(&frame.reattach_token).ok()?;
         let older = *self.sessions.by_worker.get(&worker_id)?;
-        let held = self.sessions.get(older)?.reattach_token;
-        (older != session && held == token).then_some(older)
+        let held = &self.sessions.get(older)?.reattach_token;
+        (older != session && held.0 == token).then_some(older)
     }
 
     /// Answers every call in flight, then closes every session (D-23).

@@ -57,10 +57,7 @@ impl<'a> Message<'a> {
                 })
             }
             "error" => Self::Error(ErrorFrame {
-                error: frame
-                    .error
-                    .map(Cow::Borrowed)
-                    .ok_or_else(|| Fields::of("error").missing("error"))?,
+                error: frame.error.map(Cow::Borrowed),
             }),
             "ping" => Self::Ping(Ping {}),
             "pong" => Self::Pong(Pong {}),

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Number, value::RawValue};
 
 use super::DecodeError;
 
@@ -206,6 +206,22 @@ fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Borrowed<'_>>(raw.get())
         .ok()
         .map(|Borrowed(text)| text)
+}
+
+/// A number without a fraction, however it is written: `30`, `30.0` and `3e1` are the same.
+pub(crate) fn whole_number(raw: &RawValue) -> Option<u64> {
+    let number: Number = serde_json::from_str(raw.get()).ok()?;
+    number.as_u64().or_else(|| {
+        const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+        let value = number.as_f64()?;
+        let whole = value.fract() == 0.0 && (0.0..=EXACT_MAX).contains(&value);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole, not negative, and small enough to be exact"
+        )]
+        whole.then_some(value as u64)
+    })
 }
 
 /// The JSON kind of a value, with its article, for messages.

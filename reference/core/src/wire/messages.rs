@@ -286,7 +286,8 @@ pub struct TriggerTypeRegistrationResult<'a> {
 #[serde(tag = "type", rename = "error")]
 pub struct ErrorFrame<'a> {
     /// What was wrong with it.
-    pub error: Cow<'a, RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Cow<'a, RawValue>>,
 }
 
 /// `ping` (CO-03).

@@ -10,7 +10,7 @@ mod messages;
 
 use serde::Serialize;
 
-pub(crate) use envelope::kind_of;
+pub(crate) use envelope::{kind_of, whole_number};
 pub use messages::*;
 
 /// One frame, in either direction.
@@ -95,7 +95,7 @@ pub enum DecodeError {
     #[error("a frame must have a `type`, which is a string")]
     NoType,
     /// A `type` that the protocol does not have.
-    #[error("unknown frame type `{}`", .kind.escape_debug())]
+    #[error("unknown frame type `{kind}`")]
     UnknownType {
         /// As it was sent.
         kind: String,

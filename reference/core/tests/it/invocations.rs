@@ -248,15 +248,15 @@ fn a_bad_value_in_an_invocation_is_refused_and_named() {
 }
 
 #[test]
-fn a_number_that_no_integer_type_holds_is_a_bad_value_and_not_a_bad_frame() {
+fn a_timeout_that_no_integer_type_holds_is_a_bad_value_and_not_a_bad_frame() {
     let mut lab = Lab::new();
     let worker = lab.connect();
     for number in [
         "1e400",
         "-1e400",
         "99999999999999999999999",
-        "3e4",
-        "30000.0",
+        "3e-4",
+        "30000.5",
     ] {
         let frame = format!(
             r#"{{"type":"registerfunction","id":"f","invocation":{{"url":"{URL}","timeout_ms":{number}}}}}"#
@@ -265,5 +265,18 @@ fn a_number_that_no_integer_type_holds_is_a_bad_value_and_not_a_bad_frame() {
         assert_eq!(answer["error"]["code"], "invalid_request", "{number}");
         let message = answer["error"]["message"].as_str().unwrap();
         assert!(message.ends_with(&format!("got {number}")), "{message}");
+    }
+}
+
+#[test]
+fn a_whole_number_may_be_written_with_a_fraction_or_an_exponent() {
+    let mut lab = Lab::new();
+    let worker = lab.connect();
+    for (id, number) in [("a", "30000"), ("b", "30000.0"), ("c", "3e4")] {
+        let frame = format!(
+            r#"{{"type":"registerfunction","id":"{id}","invocation":{{"url":"{URL}","timeout_ms":{number}}}}}"#
+        );
+        lab.send(worker, frame);
+        assert_eq!(lab.frames(worker), [Value::Null; 0], "{number}");
     }
 }
