@@ -1,0 +1,88 @@
+//! A worker that says exactly what it is told to.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{
+        Message,
+        protocol::frame::{
+            Frame,
+            coding::{Data, OpCode},
+        },
+    },
+};
+
+/// Long enough for any machine; only a test that fails waits for it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Client {
+    pub(crate) socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Client {
+    /// Connects and takes the greeting.
+    pub(crate) async fn connect(url: &str) -> Self {
+        let mut client = Self::connect_silently(url).await;
+        assert_eq!(client.frame().await["type"], "workerregistered");
+        client
+    }
+
+    pub(crate) async fn connect_silently(url: &str) -> Self {
+        let (socket, _) = timeout(PATIENCE, connect_async(url))
+            .await
+            .unwrap()
+            .unwrap();
+        Self { socket }
+    }
+
+    pub(crate) async fn send(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).await.unwrap();
+    }
+
+    /// A text frame of any bytes.
+    pub(crate) async fn send_as_text(&mut self, payload: Vec<u8>) {
+        let frame = Frame::message(payload, OpCode::Data(Data::Text), true);
+        self.socket.send(Message::Frame(frame)).await.unwrap();
+    }
+
+    pub(crate) async fn next(&mut self) -> Option<Message> {
+        let message = timeout(PATIENCE, self.socket.next())
+            .await
+            .expect("patience");
+        message.and_then(Result::ok)
+    }
+
+    /// The next text frame.
+    pub(crate) async fn text(&mut self) -> String {
+        match self.next().await {
+            Some(Message::Text(text)) => text.to_string(),
+            other => panic!("expected a text frame, got {other:?}"),
+        }
+    }
+
+    pub(crate) async fn frame(&mut self) -> Value {
+        serde_json::from_str(&self.text().await).unwrap()
+    }
+
+    /// Reads on to the Close frame, and gives its code.
+    pub(crate) async fn close_code(&mut self) -> u16 {
+        loop {
+            match self.next().await {
+                Some(Message::Close(Some(frame))) => return frame.code.into(),
+                Some(Message::Close(None)) => panic!("a Close frame without a code"),
+                Some(_) => {}
+                None => panic!("the connection ended without a Close frame"),
+            }
+        }
+    }
+
+    /// Everything that was sent before has been handled when this returns.
+    pub(crate) async fn fence(&mut self) {
+        self.send(r#"{"type":"ping"}"#).await;
+        assert_eq!(self.frame().await["type"], "pong");
+    }
+}

@@ -1,0 +1,14 @@
+//! The server over real sockets, and the command as a real process.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
+
+mod client;
+#[cfg(unix)]
+mod process;
+mod server;

@@ -1,0 +1,144 @@
+//! The `reference` command as people and scripts run it.
+
+use std::{
+    process::{Output, Stdio},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    time::timeout,
+};
+
+use crate::client::Client;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reference"));
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("REFERENCE_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Starts it on a free port, and gives the URL that it prints.
+async fn start(arguments: &[&str]) -> (Child, String) {
+    let mut child = command()
+        .args(["--listen", "127.0.0.1:0"])
+        .args(arguments)
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let stdout = child.stdout.as_mut().unwrap();
+    let read = BufReader::new(stdout);
+    let mut lines = read.lines();
+    if let Some(first) = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap() {
+        line = first;
+    }
+    let url = line
+        .strip_prefix("listening on ")
+        .expect("the bound address");
+    (child, url.to_owned())
+}
+
+/// Sends a signal to a process that this test has started.
+async fn signal(child: &Child, name: &str) {
+    let pid = child.id().expect("still running").to_string();
+    let status = Command::new("sh")
+        .args(["-c", &format!("kill -{name} {pid}")])
+        .status()
+        .await
+        .unwrap();
+    assert!(status.success());
+}
+
+async fn finish(child: Child) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } = timeout(PATIENCE, child.wait_with_output())
+        .await
+        .unwrap()
+        .unwrap();
+    (status.code(), String::from_utf8(stderr).unwrap())
+}
+
+#[tokio::test]
+async fn a_signal_closes_every_session_1001_and_exits_0() {
+    for name in ["TERM", "INT"] {
+        let (child, url) = start(&[]).await;
+        let mut client = Client::connect(&url).await;
+        signal(&child, name).await;
+        assert_eq!(client.close_code().await, 1001, "{name}");
+        let (code, log) = finish(child).await;
+        assert_eq!(code, Some(0), "{name}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn the_log_has_one_line_for_each_registration_and_each_refusal() {
+    let (child, url) = start(&[]).await;
+    let mut client = Client::connect(&url).await;
+    client
+        .send(r#"{"type":"registerfunction","id":"orders.create"}"#)
+        .await;
+    client
+        .send(r#"{"type":"registerfunction","id":"orders.create"}"#)
+        .await;
+    assert_eq!(
+        client.frame().await["error"]["code"],
+        "duplicate_function_id"
+    );
+    client
+        .send(r#"{"type":"registertrigger","id":"t\nINFO forged","trigger_type":"no","function_id":"f","config":{}}"#)
+        .await;
+    assert_eq!(
+        client.frame().await["error"]["code"],
+        "trigger_type_not_found"
+    );
+    client.send("{").await;
+    client.frame().await;
+    signal(&child, "TERM").await;
+    client.close_code().await;
+    let (_, log) = finish(child).await;
+    for part in [
+        ": registered function `orders.create`",
+        ": refused function `orders.create`: duplicate_function_id: \
+         A function with ID 'orders.create' is already registered",
+        ": refused trigger `t\\nINFO forged`: trigger_type_not_found: \
+         No trigger type registered with ID 'no'",
+        ": bad frame: malformed frame: ",
+        "SIGTERM: closing every session",
+        "stopped",
+    ] {
+        let lines = log.lines().filter(|line| line.contains(part)).count();
+        assert_eq!(lines, 1, "`{part}` in:\n{log}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_an_error_that_names_it() {
+    let (child, url) = start(&[]).await;
+    let address = url.strip_prefix("ws://").unwrap();
+    let second = command().args(["--listen", address]).spawn().unwrap();
+    let (code, errors) = finish(second).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        errors.contains(&format!("error: cannot listen on {address}: ")),
+        "{errors}"
+    );
+    signal(&child, "TERM").await;
+    finish(child).await;
+}
+
+#[tokio::test]
+async fn a_wrong_command_line_exits_2() {
+    let child = command().args(["--listen", "here"]).spawn().unwrap();
+    let (code, errors) = finish(child).await;
+    assert_eq!(code, Some(2));
+    assert!(errors.contains("--listen"), "{errors}");
+}
