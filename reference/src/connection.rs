@@ -265,7 +265,11 @@ impl<'a> Connection<'a> {
         if self.socket.close(Some(frame)).await.is_err() {
             return;
         }
-        while let Some(Ok(_)) = self.socket.next().await {}
+        while let Some(Ok(message)) = self.socket.next().await {
+            if matches!(message, Message::Close(_)) {
+                return;
+            }
+        }
         let tcp = self.socket.get_mut();
         if tcp.shutdown().await.is_ok() {
             let mut scrap = vec![0; BUFFER_BYTES];

@@ -68,16 +68,15 @@ impl Client {
         serde_json::from_str(&self.text().await).unwrap()
     }
 
-    /// Reads on to the Close frame, and gives its code.
+    /// Reads on to the end of the connection, and gives the code of the Close frame.
     pub(crate) async fn close_code(&mut self) -> u16 {
-        loop {
-            match self.next().await {
-                Some(Message::Close(Some(frame))) => return frame.code.into(),
-                Some(Message::Close(None)) => panic!("a Close frame without a code"),
-                Some(_) => {}
-                None => panic!("the connection ended without a Close frame"),
+        let mut code = None;
+        while let Some(message) = self.next().await {
+            if let Message::Close(Some(frame)) = message {
+                code = Some(frame.code.into());
             }
         }
+        code.expect("a Close frame with a code")
     }
 
     /// Everything that was sent before has been handled when this returns.

@@ -54,7 +54,6 @@ async fn a_frame_over_the_limit_is_answered_and_then_closed_1009() {
         "a frame must not be larger than 1000 bytes"
     );
     assert_eq!(client.close_code().await, 1009);
-    server.shutdown().await;
 }
 
 #[tokio::test]
@@ -65,7 +64,6 @@ async fn a_frame_far_over_the_limit_is_answered_although_it_is_still_being_sent(
     client.send(&"x".repeat(8 << 20)).await;
     assert_eq!(client.frame().await["error"]["code"], "invalid_message");
     assert_eq!(client.close_code().await, 1009);
-    server.shutdown().await;
 }
 
 #[tokio::test]
@@ -77,7 +75,6 @@ async fn a_frame_at_the_limit_is_read() {
     assert_eq!(frame.len(), 1_000);
     client.send(&frame).await;
     assert_eq!(client.frame().await["type"], "pong");
-    server.shutdown().await;
 }
 
 #[tokio::test]
@@ -95,7 +92,6 @@ async fn a_message_in_fragments_is_held_to_the_limit_as_a_whole() {
     client.socket.send(second).await.unwrap();
     assert_eq!(client.frame().await["error"]["code"], "invalid_message");
     assert_eq!(client.close_code().await, 1009);
-    server.shutdown().await;
 }
 
 #[tokio::test]
@@ -108,7 +104,6 @@ async fn text_that_is_not_utf8_is_answered_and_then_closed_1007() {
     assert_eq!(client.close_code().await, 1007);
     let mut other = Client::connect(&server.url()).await;
     assert_eq!(workers(&mut other).await, 1, "the session has ended");
-    server.shutdown().await;
 }
 
 #[tokio::test]
@@ -129,7 +124,6 @@ async fn binary_frames_never_cost_the_session() {
             .unwrap();
     }
     client.fence().await;
-    server.shutdown().await;
 }
 
 #[tokio::test]
@@ -151,7 +145,6 @@ async fn a_web_page_is_refused_unless_its_origin_is_allowed() {
     }
     assert!(from("http://localhost:3000").await.is_ok());
     assert!(connect_async(server.url()).await.is_ok(), "no origin");
-    server.shutdown().await;
 }
 
 #[tokio::test]
@@ -172,7 +165,6 @@ async fn telemetry_sockets_are_no_workers() {
     };
     telemetry.socket.close(Some(close)).await.unwrap();
     assert_eq!(telemetry.close_code().await, 1000, "nothing else was sent");
-    server.shutdown().await;
 }
 
 #[tokio::test]
@@ -190,7 +182,6 @@ async fn a_session_ends_with_its_close_frame_before_the_connection_does() {
     let call = r#"{"type":"invokefunction","invocation_id":"i","function_id":"f","data":null}"#;
     staying.send(call).await;
     assert_eq!(staying.frame().await["error"]["code"], "function_not_found");
-    server.shutdown().await;
 }
 
 #[tokio::test]
@@ -216,7 +207,6 @@ async fn a_call_that_is_never_answered_ends_timeout() {
         answer["error"]["message"],
         "Function 'f' did not answer within 20 ms"
     );
-    server.shutdown().await;
 }
 
 #[tokio::test]
@@ -251,7 +241,6 @@ async fn a_session_that_does_not_read_is_given_up_and_others_are_served() {
         }
     };
     assert_eq!(code, "invocation_stopped");
-    server.shutdown().await;
 }
 
 #[tokio::test]
@@ -275,7 +264,6 @@ async fn credentials_come_from_the_environment_that_the_server_was_given() {
         }
         client.fence().await;
     }
-    server.shutdown().await;
 }
 
 #[tokio::test]
@@ -289,7 +277,6 @@ async fn what_is_no_websocket_is_dropped_and_the_server_goes_on() {
     // Whatever it is, it ends.
     let _ = tcp.read_to_end(&mut answer).await;
     Client::connect(&server.url()).await.fence().await;
-    server.shutdown().await;
 }
 
 #[tokio::test]
