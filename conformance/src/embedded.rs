@@ -11,13 +11,17 @@ const VARIABLES: [(&str, &str); 2] = [
     ("API_KEY_ENV_VAR", "the-embedded-target's-api-key"),
 ];
 
-/// Starts the reference on a free port of the loopback interface.
-pub(crate) async fn start() -> io::Result<Server> {
-    let options = Options {
+/// The reference with these variables for an environment.
+pub(crate) fn options() -> Options {
+    Options {
         environment: Box::new(FixedEnvironment::new(VARIABLES)),
         ..Options::default()
-    };
-    Server::bind("127.0.0.1:0", options).await
+    }
+}
+
+/// Starts it on a free port of the loopback interface.
+pub(crate) async fn start() -> io::Result<Server> {
+    Server::bind("127.0.0.1:0", options()).await
 }
 
 /// The names that it was started with.

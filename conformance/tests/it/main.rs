@@ -1,1 +1,18 @@
-//! Tests.
+//! The suite held to its own rules: its data, its verdicts against faulty engines, its command.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
+
+mod command;
+mod data;
+mod engines;
+mod faults;
+mod snapshots;
+
+#[path = "../../src/embedded.rs"]
+mod embedded;

@@ -1,0 +1,188 @@
+//! The `conformance` command as people and scripts run it: what it prints, how it exits.
+
+use std::process::{Command, Output, Stdio};
+
+use crate::{
+    embedded,
+    engines::{Fate, Faulty, serve},
+};
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
+    command.args(arguments).stdin(Stdio::null());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CONFORMANCE_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The exit code, standard output and standard error.
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+/// Runs it against an engine that lives in this test.
+async fn run_at(url: String, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut all = vec!["run".to_owned(), "--url".to_owned(), url];
+    all.extend(arguments.iter().map(|it| (*it).to_owned()));
+    let run = move || run(&all.iter().map(String::as_str).collect::<Vec<_>>());
+    tokio::task::spawn_blocking(run).await.unwrap()
+}
+
+#[test]
+fn without_arguments_the_embedded_reference_is_judged_and_conforms() {
+    let (code, out, err) = run(&[]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(
+        out.starts_with("target: the embedded reference at ws://127.0.0.1:"),
+        "{out}"
+    );
+    for clause in ["RF-01", "RF-15", "RT-01", "RT-16"] {
+        assert_eq!(out.matches(clause).count(), 1, "{clause} in {out}");
+    }
+    let last = out.lines().last().unwrap();
+    let numbers: Vec<usize> = last
+        .split(", ")
+        .map(|part| part.split(' ').next().unwrap().parse().unwrap())
+        .collect();
+    assert!(numbers[0] > 100, "{last}");
+    assert_eq!(numbers[1], 0, "{last}");
+    // Clauses of which nothing is exercised are not hidden.
+    assert!(numbers[2] > 0, "{last}");
+    assert_eq!(err, "");
+    assert!(!out.contains('\u{1b}'), "colour off a terminal");
+}
+
+#[test]
+fn strict_the_reference_conforms_as_well() {
+    let (code, out, err) = run(&["run", "--strict"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+}
+
+#[test]
+fn cases_can_be_selected_by_id_beginning_pattern_and_clause() {
+    for select in [
+        "trigger-of-unknown-type-is-refused",
+        "trigger-of-unknown-type",
+        "*unknown-type*refused",
+        "rt-07",
+    ] {
+        let (code, out, err) = run(&["list", select]);
+        assert_eq!(code, Some(0), "{err}");
+        assert!(
+            out.contains("trigger-of-unknown-type-is-refused "),
+            "{select}: {out}"
+        );
+        assert!(!out.contains("ping-frame-is-answered"), "{select}: {out}");
+    }
+    let (code, out, _) = run(&["run", "RT-07"]);
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("not selected"), "{out}");
+}
+
+#[test]
+fn explain_shows_clauses_and_cases() {
+    let (code, out, _) = run(&["explain", "rt-10"]);
+    assert_eq!(code, Some(0));
+    assert!(out.contains("\"code\": \"duplicate_trigger_id\""), "{out}");
+    let (code, out, _) = run(&["explain", "trigger-of-unknown-type-is-refused"]);
+    assert_eq!(code, Some(0));
+    assert!(
+        out.contains("worker → {\"type\":\"registertrigger\""),
+        "{out}"
+    );
+}
+
+#[test]
+fn wrong_command_lines_exit_2_and_say_what_is_wrong() {
+    for (arguments, mention) in [
+        (vec!["run", "--jobs", "0"], "--jobs"),
+        (vec!["explain", "RT-99"], "RT-99"),
+        (vec!["run", "--cases", "no/such/folder"], "no/such/folder"),
+        (vec!["list", "--unknown"], "--unknown"),
+    ] {
+        let (code, _, err) = run(&arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {err}");
+        assert!(err.contains(mention), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn a_target_that_cannot_be_reached_exits_3() {
+    // Nothing listens on the discard port of the loopback interface.
+    let (code, _, err) = run(&["run", "--url", "ws://127.0.0.1:9"]);
+    assert_eq!(code, Some(3), "{err}");
+    assert!(err.contains("cannot connect to ws://127.0.0.1:9"), "{err}");
+    let (code, _, err) = run(&["run", "--url", "http://127.0.0.1:9"]);
+    assert_eq!(code, Some(3), "{err}");
+    assert!(err.contains("must begin with ws://"), "{err}");
+}
+
+#[test]
+fn a_selection_of_nothing_exits_4() {
+    let (code, _, err) = run(&["run", "no-such-case"]);
+    assert_eq!(code, Some(4), "{err}");
+    assert!(err.contains("no-such-case"), "{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_exercised_is_named_and_exits_5() {
+    let server = embedded::start().await.unwrap();
+    let select = "document-hmac-function-is-registered";
+    let (code, out, err) = run_at(server.url(), &[select]).await;
+    assert_eq!(code, Some(5), "{out}{err}");
+    assert!(out.contains("--variable WEBHOOK_SECRET"), "{out}");
+    let (code, out, err) = run_at(server.url(), &[select, "--variable", "WEBHOOK_SECRET"]).await;
+    assert_eq!(code, Some(0), "{out}{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_does_not_conform_exits_1_and_the_last_words_tell_how_to_go_on() {
+    let server = serve(Faulty::outgoing(|frame| {
+        if frame["error"]["code"] == "trigger_type_not_found" {
+            frame["error"]["code"] = "not_found".into();
+        }
+        Fate::Keep
+    }))
+    .await;
+    let (code, out, err) = run_at(server.url(), &["RT-07"]).await;
+    assert_eq!(code, Some(1), "{out}{err}");
+    let again = format!("again: conformance run --url {} ", server.url());
+    assert!(out.contains(&again), "{out}");
+    assert!(out.contains("received  \"not_found\""), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_differs_decides_only_under_strict() {
+    let server = serve(Faulty::outgoing(|frame| {
+        if frame["error"]["code"] == "trigger_type_not_found" {
+            frame["error"]["message"] = "no such type".into();
+        }
+        Fate::Keep
+    }))
+    .await;
+    let (code, out, _) = run_at(server.url(), &["RT-07"]).await;
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("would fail under --strict"), "{out}");
+    let (code, out, _) = run_at(server.url(), &["RT-07", "--strict"]).await;
+    assert_eq!(code, Some(1), "{out}");
+}
+
+#[test]
+fn a_reader_that_stops_reading_is_no_error() {
+    let mut child = command(&["list"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}

@@ -1,0 +1,232 @@
+//! The data that the suite carries: the ledger, the schemas, the documents' blocks, the cases.
+
+use std::collections::BTreeSet;
+
+use conformance::{
+    assets,
+    case::{Action, AlternativeKind, Case, Cases, Level},
+    ledger::{Coverage, Kind, Ledger},
+    schema::validator,
+};
+use serde_json::Value;
+
+fn ledger() -> Ledger {
+    Ledger::embedded().unwrap()
+}
+
+fn cases(ledger: &Ledger) -> Cases {
+    Cases::embedded(ledger).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn faults(schema: &str, instance: &Value) -> Vec<String> {
+    let schema = validator(schema).unwrap_or_else(|error| panic!("{error}"));
+    let errors = schema.iter_errors(instance);
+    errors
+        .map(|it| format!("{}: {it}", it.instance_path()))
+        .collect()
+}
+
+/// The JSON blocks of a document, as they stand in it.
+fn blocks_of(document: &str) -> Vec<&str> {
+    let mut rest = assets::document(document).unwrap();
+    let mut blocks = Vec::new();
+    while let Some((_, after)) = rest.split_once("```json\n") {
+        let (block, after) = after.split_once("```").unwrap();
+        blocks.push(block);
+        rest = after;
+    }
+    blocks
+}
+
+#[test]
+fn every_schema_is_json_schema_2020_12() {
+    assert!(assets::schemas().len() > 20);
+    for asset in assets::schemas() {
+        let schema: Value = serde_json::from_str(asset.text).unwrap();
+        assert_eq!(
+            schema["$schema"], "https://json-schema.org/draft/2020-12/schema",
+            "{}",
+            asset.path
+        );
+        assert!(jsonschema::meta::is_valid(&schema), "{}", asset.path);
+        validator(asset.path).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn the_fixtures_are_the_blocks_of_the_documents() {
+    let mut count = 0;
+    for document in ["register-function", "register-trigger"] {
+        let fixtures: Vec<_> = assets::blocks()
+            .into_iter()
+            .filter(|it| it.path.starts_with(document))
+            .collect();
+        let blocks = blocks_of(document);
+        assert_eq!(fixtures.len(), blocks.len(), "{document}");
+        for (fixture, block) in fixtures.iter().zip(blocks) {
+            assert_eq!(fixture.text, block, "{}", fixture.path);
+            count += 1;
+        }
+    }
+    assert_eq!(count, 18);
+}
+
+#[test]
+fn every_block_is_what_its_schema_describes() {
+    for block in assets::blocks() {
+        let value: Value = serde_json::from_str(block.text).unwrap();
+        let schema = match value["type"].as_str() {
+            Some(kind) => format!("{kind}.json"),
+            None => "error-body.json".to_owned(),
+        };
+        assert_eq!(faults(&schema, &value), [""; 0], "{}", block.path);
+    }
+}
+
+#[test]
+fn every_case_file_is_what_the_case_schema_describes() {
+    assert!(assets::cases().len() > 100);
+    for file in assets::cases() {
+        let case: Value = serde_json::from_str(file.text).unwrap();
+        assert_eq!(faults("case.json", &case), [""; 0], "{}", file.path);
+        assert_eq!(
+            case["$schema"], "../../../spec/schema/case.json",
+            "{}",
+            file.path
+        );
+    }
+}
+
+#[test]
+fn the_ledger_is_what_its_schema_describes() {
+    let value: Value = serde_json::from_str(assets::LEDGER).unwrap();
+    assert_eq!(faults("requirements.json", &value), [""; 0]);
+}
+
+#[test]
+fn every_quote_of_the_ledger_is_in_its_document() {
+    for clause in ledger().clauses {
+        match (clause.kind, clause.document, clause.quote) {
+            (Kind::Documented, Some(document), Some(quote)) => {
+                let text = assets::document(&document).unwrap();
+                assert!(text.contains(&quote), "{}: {quote}", clause.id);
+            }
+            (Kind::Companion | Kind::Decided, None, None) => {}
+            _ => panic!(
+                "{}: a documented clause has a quote, others have none",
+                clause.id
+            ),
+        }
+    }
+}
+
+#[test]
+fn every_clause_is_exercised_as_far_as_the_ledger_says() {
+    let ledger = ledger();
+    let cases = cases(&ledger);
+    for clause in &ledger.clauses {
+        let judging: Vec<&Case> = cases
+            .iter()
+            .filter(|case| case.clauses.contains(&clause.id))
+            .collect();
+        let exercised = !judging.is_empty();
+        assert_eq!(
+            exercised,
+            clause.coverage != Coverage::None,
+            "{}",
+            clause.id
+        );
+        if exercised && clause.kind == Kind::Documented {
+            let musts = judging.iter().filter(|case| case.level == Level::Must);
+            assert!(musts.count() > 0, "{} has no case that decides", clause.id);
+        }
+    }
+}
+
+#[test]
+fn a_case_weighs_what_its_clauses_can_bear() {
+    let ledger = ledger();
+    for case in cases(&ledger).iter() {
+        let kinds: BTreeSet<Kind> = case
+            .clauses
+            .iter()
+            .map(|id| ledger.clause(id).unwrap().kind)
+            .collect();
+        let documented = kinds.contains(&Kind::Documented);
+        match case.level {
+            Level::Must | Level::Text | Level::Should => {
+                assert!(documented, "{} weighs more than its clauses", case.id);
+            }
+            Level::Companion => assert!(kinds.contains(&Kind::Companion), "{}", case.id),
+            Level::Observe => {}
+        }
+        let quoted = case.quote.is_some();
+        let must_quote = matches!(case.level, Level::Must | Level::Text);
+        assert!(quoted || !must_quote, "{} judges without a quote", case.id);
+    }
+}
+
+#[test]
+fn every_block_is_replayed_by_some_case() {
+    let ledger = ledger();
+    let mut replayed = BTreeSet::new();
+    for case in cases(&ledger).iter() {
+        for step in &case.steps {
+            match &step.action {
+                Action::Send(template) | Action::Expect(template) => {
+                    documents_in(template, &mut replayed);
+                }
+                Action::ExpectAll(templates) => {
+                    for template in templates {
+                        documents_in(template, &mut replayed);
+                    }
+                }
+                Action::ExpectOne(alternatives) => {
+                    for alternative in alternatives {
+                        if let AlternativeKind::Expect(template) = &alternative.kind {
+                            documents_in(template, &mut replayed);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    for block in assets::blocks() {
+        assert!(
+            replayed.contains(block.path),
+            "{} is replayed by no case",
+            block.path
+        );
+    }
+}
+
+fn documents_in(template: &Value, found: &mut BTreeSet<String>) {
+    match template {
+        Value::Object(fields) => {
+            if let Some(Value::String(path)) = fields.get("$document") {
+                found.insert(path.clone());
+            }
+            fields.values().for_each(|value| documents_in(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| documents_in(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_asyncapi_document_refers_to_every_frame() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../spec/asyncapi.json");
+    let document = std::fs::read_to_string(path).unwrap();
+    let helpers = [
+        "case.json",
+        "defs.json",
+        "error-body.json",
+        "requirements.json",
+    ];
+    for asset in assets::schemas() {
+        let is_frame = !helpers.contains(&asset.path) && !asset.path.starts_with("trigger-config");
+        let reference = format!("\"./schema/{}\"", asset.path);
+        assert_eq!(document.contains(&reference), is_frame, "{}", asset.path);
+    }
+}

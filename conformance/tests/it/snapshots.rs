@@ -1,0 +1,186 @@
+//! What people and programs see, word for word: the error frames, and the report of a failure.
+
+use std::time::Duration;
+
+use conformance::{
+    ledger::Ledger,
+    report::{self, Run},
+    session::Session,
+    transcript::Transcript,
+    verdict::{Outcome, Status},
+};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::{
+    embedded,
+    engines::{Fate, Faulty, Part, judge},
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Sends frames on one session of a fresh engine, and gives what comes back but for the greeting.
+async fn answers(frames: &[&str]) -> Vec<Value> {
+    let server = embedded::start().await.unwrap();
+    let transcript = Transcript::default();
+    let mut session = Session::connect(&server.url(), "worker", false, PATIENCE, &transcript)
+        .await
+        .unwrap();
+    for frame in frames {
+        session.send_text(frame).await;
+    }
+    session
+        .fence(true, Instant::now() + PATIENCE)
+        .await
+        .unwrap();
+    let answers = session.kept().iter().map(|frame| frame.value.clone());
+    answers
+        .filter(|it| it["type"] != "workerregistered")
+        .collect()
+}
+
+macro_rules! error_frames {
+    ($($name:ident: $frames:expr;)+) => {$(
+        #[tokio::test]
+        async fn $name() {
+            insta::assert_json_snapshot!(stringify!($name), answers(&$frames).await, {
+                "[].invocation_id" => "[invocation id]",
+                "[].worker_id" => "[worker id]",
+            });
+        }
+    )+};
+}
+
+const FUNCTION: &str = r#"{"type":"registerfunction","id":"my_function"}"#;
+
+error_frames! {
+    missing_env_var_bearer: [r#"{"type":"registerfunction","id":"f","invocation":{"url":"https://example.com/","auth":{"type":"bearer","token_key":"LAMBDA_TOKEN"}}}"#];
+    missing_env_var_hmac: [r#"{"type":"registerfunction","id":"f","invocation":{"url":"https://example.com/","auth":{"type":"hmac","secret_key":"NO_SECRET"}}}"#];
+    missing_env_var_api_key: [r#"{"type":"registerfunction","id":"f","invocation":{"url":"https://example.com/","auth":{"type":"api_key","header":"X-API-Key","value_key":"NO_KEY"}}}"#];
+    duplicate_function_id: [FUNCTION, FUNCTION];
+    invalid_request_method: [r#"{"type":"registerfunction","id":"f","invocation":{"url":"https://example.com/","method":"FETCH"}}"#];
+    invalid_request_url: [r#"{"type":"registerfunction","id":"f","invocation":{"url":"/lambda"}}"#];
+    invalid_request_action: [r#"{"type":"invokefunction","invocation_id":"i","function_id":"f","data":null,"action":{"type":"later"}}"#];
+    trigger_type_not_found: [FUNCTION, r#"{"type":"registertrigger","id":"t","trigger_type":"nonexistent_type","function_id":"my_function","config":{}}"#];
+    trigger_function_not_found: [r#"{"type":"registertrigger","id":"t","trigger_type":"http","function_id":"nonexistent_function","config":{"path":"/test"}}"#];
+    invalid_config_cron: [FUNCTION, r#"{"type":"registertrigger","id":"t","trigger_type":"cron","function_id":"my_function","config":{"schedule":"invalid cron expression"}}"#];
+    invalid_config_timezone: [FUNCTION, r#"{"type":"registertrigger","id":"t","trigger_type":"cron","function_id":"my_function","config":{"schedule":"0 9 * * *","timezone":"Mars/Olympus_Mons"}}"#];
+    invalid_config_http: [FUNCTION, r#"{"type":"registertrigger","id":"t","trigger_type":"http","function_id":"my_function","config":{"path":"test"}}"#];
+    invalid_config_queue: [FUNCTION, r#"{"type":"registertrigger","id":"t","trigger_type":"queue","function_id":"my_function","config":{"queue_name":"q","batch_size":0}}"#];
+    duplicate_trigger_id: [
+        FUNCTION,
+        r#"{"type":"registertrigger","id":"existing_trigger","trigger_type":"http","function_id":"my_function","config":{"path":"/a"}}"#,
+        r#"{"type":"registertrigger","id":"existing_trigger","trigger_type":"http","function_id":"my_function","config":{"path":"/b"}}"#
+    ];
+    duplicate_trigger_type_id: [r#"{"type":"registertriggertype","id":"http","description":"mine"}"#];
+    trigger_registration_cancelled: [
+        FUNCTION,
+        r#"{"type":"registertriggertype","id":"own","description":""}"#,
+        r#"{"type":"registertrigger","id":"t","trigger_type":"own","function_id":"my_function","config":{}}"#,
+        r#"{"type":"unregistertrigger","id":"t"}"#
+    ];
+    trigger_provider_gone: [
+        FUNCTION,
+        r#"{"type":"registertriggertype","id":"own","description":""}"#,
+        r#"{"type":"registertrigger","id":"t","trigger_type":"own","function_id":"my_function","config":{}}"#,
+        r#"{"type":"unregistertriggertype","id":"own"}"#
+    ];
+    call_function_not_found: [r#"{"type":"invokefunction","invocation_id":"i","function_id":"f","data":null}"#];
+    call_not_implemented: [
+        r#"{"type":"registerfunction","id":"f","invocation":{"url":"https://example.com/"}}"#,
+        r#"{"type":"invokefunction","invocation_id":"i","function_id":"f","data":null}"#,
+        r#"{"type":"invokefunction","invocation_id":"j","function_id":"f","data":null,"action":{"type":"enqueue","queue":"q"}}"#
+    ];
+    invalid_message: [
+        "{",
+        "[1]",
+        "{}",
+        r#"{"type":"nonsense"}"#,
+        r#"{"type":"workerregistered","worker_id":"w"}"#,
+        r#"{"type":"registerfunction"}"#,
+        r#"{"type":"registerfunction","id":""}"#,
+        r#"{"type":"registerfunction","id":7}"#,
+        r#"{"type":"registerfunction","id":"f","invocation":{"url":7}}"#,
+        r#"{"type":"registertrigger","id":"t","trigger_type":"http"}"#,
+        r#"{"type":"ping","type":"ping"}"#
+    ];
+}
+
+/// Gives everything that differs from run to run a fixed form.
+fn steady(mut outcome: Outcome) -> Outcome {
+    let suffixes: Vec<String> = outcome
+        .transcript
+        .iter()
+        .flat_map(|entry| serde_json::from_str::<Value>(&entry.text))
+        .filter_map(|frame| {
+            frame["id"]
+                .as_str()?
+                .split_once('-')
+                .map(|it| it.1.to_owned())
+        })
+        .collect();
+    let steady = |text: &mut String| {
+        for suffix in &suffixes {
+            *text = text.replace(
+                suffix
+                    .rsplit('-')
+                    .take(2)
+                    .collect::<Vec<_>>()
+                    .into_iter()
+                    .rev()
+                    .collect::<Vec<_>>()
+                    .join("-")
+                    .as_str(),
+                "[run]",
+            );
+        }
+    };
+    for entry in &mut outcome.transcript {
+        entry.at = Duration::ZERO;
+        if let Ok(mut frame) = serde_json::from_str::<Value>(&entry.text)
+            && frame["type"] == "workerregistered"
+        {
+            frame["worker_id"] = json!("[worker id]");
+            frame["reattach_token"] = json!("[token]");
+            entry.text = frame.to_string();
+        }
+        steady(&mut entry.text);
+    }
+    if let Status::Failed(failure) = &mut outcome.status {
+        steady(&mut failure.expected);
+        steady(&mut failure.problem);
+        for mismatch in &mut failure.mismatches {
+            steady(&mut mismatch.expected);
+            steady(&mut mismatch.received);
+        }
+    }
+    outcome
+}
+
+#[tokio::test]
+async fn the_report_of_a_failing_run() {
+    let wrong = Faulty::outgoing(|frame| {
+        if frame["error"]["code"] == "trigger_type_not_found" {
+            frame["error"] = json!({"code": "not_found", "message": "\u{1b}[31mno\u{1b}[0m"});
+        }
+        Fate::Keep
+    });
+    let outcomes: Vec<Outcome> = judge(wrong, Part::Clause("RT-07"))
+        .await
+        .into_iter()
+        .filter(|it| it.case == "trigger-of-unknown-type-is-refused")
+        .map(steady)
+        .collect();
+    let run = Run {
+        ledger: &Ledger::embedded().unwrap(),
+        outcomes: &outcomes,
+        complete: false,
+        strict: false,
+        again: "conformance run --url ws://127.0.0.1:49134",
+        took: Duration::from_millis(1_234),
+    };
+    let mut report = Vec::new();
+    report::human(&run, report::Style::default(), &mut report).unwrap();
+    let report = anstream::adapter::strip_bytes(&report).into_vec();
+    insta::assert_snapshot!(String::from_utf8(report).unwrap());
+}
