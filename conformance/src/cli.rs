@@ -326,7 +326,7 @@ async fn judge(
     let run = Run {
         ledger,
         outcomes: &outcomes,
-        complete: args.selection.select.is_empty() && args.selection.source.cases.is_none(),
+        complete: args.selection.select.is_empty(),
         strict: args.strict,
         again: &again(args, plan, &outcomes),
         took: began.elapsed(),

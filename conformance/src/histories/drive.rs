@@ -177,6 +177,7 @@ impl Drive<'_> {
         };
         let asked = match provider {
             Some(_) if !allowed.codes.is_empty() => {
+                self.fence(step.session).await?;
                 self.settle().await?;
                 provider.filter(|it| self.kept(*it, |frame| frame.kind() == "registertrigger"))
             }
@@ -259,7 +260,8 @@ impl Drive<'_> {
         let presence = self.model.function(function);
         let servers = self.model.servers(function);
         if presence != Presence::Absent {
-            // Whoever it reaches has it at once; if it reaches nobody, the caller is answered.
+            // Once the engine has handled the call, whoever serves it has been sent it.
+            self.fence(caller).await?;
             self.settle().await?;
             if let Some(worker) = self.find_call(&function_id) {
                 if presence == Presence::Present && !servers.contains(&worker) {

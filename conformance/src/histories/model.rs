@@ -42,6 +42,8 @@ pub(super) struct Model {
     open_types: BTreeSet<usize>,
     /// Triggers whose type went: whether their ids are still taken, the documents leave open.
     open_triggers: BTreeSet<(usize, usize)>,
+    /// Trigger ids of sessions that have ended: likewise.
+    ended_triggers: BTreeSet<usize>,
 }
 
 impl Model {
@@ -53,6 +55,7 @@ impl Model {
             open_functions: BTreeSet::new(),
             open_types: BTreeSet::new(),
             open_triggers: BTreeSet::new(),
+            ended_triggers: BTreeSet::new(),
         }
     }
 
@@ -134,7 +137,7 @@ impl Model {
     pub(super) fn trigger(&self, step: &TriggerStep) -> Allowed {
         let own = self.sessions.get(step.session).map(|it| &it.triggers);
         let taken = own.is_some_and(|it| it.contains_key(&step.trigger));
-        let open = self.open_triggers.contains(&(step.session, step.trigger)) && !self.strict;
+        let open = !self.strict && self.is_open(step.session, step.trigger, taken);
         let built_in = !matches!(step.trigger_type, Type::OfWorker(_));
         let faults = [
             (
@@ -160,6 +163,17 @@ impl Model {
         }
     }
 
+    /// Whether the documents leave open if a trigger's id is free: its type went, or another
+    /// session has it, or had it. An id that the session certainly has is not free.
+    fn is_open(&self, session: usize, trigger: usize, taken: bool) -> bool {
+        let others = self.sessions.iter().enumerate();
+        let elsewhere = others
+            .filter(|(index, _)| *index != session)
+            .any(|(_, it)| it.triggers.contains_key(&trigger));
+        self.open_triggers.contains(&(session, trigger))
+            || (!taken && (elsewhere || self.ended_triggers.contains(&trigger)))
+    }
+
     pub(super) fn trigger_registered(&mut self, step: &TriggerStep) {
         if let Some(session) = self.session(step.session) {
             session.triggers.insert(step.trigger, step.trigger_type);
@@ -181,6 +195,7 @@ impl Model {
         };
         let ended = std::mem::take(session);
         self.open_functions.extend(ended.functions);
+        self.ended_triggers.extend(ended.triggers.into_keys());
         let provided: Vec<usize> = self
             .providers
             .iter()

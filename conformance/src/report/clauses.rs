@@ -17,13 +17,13 @@ use crate::{
 const REASON_CHARACTERS: usize = 160;
 
 pub(super) fn write(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    // A run of a part shows that part.
+    let shown = |clause: &&Clause| {
+        style.verbose || run.complete || run.verdict_of(clause) != Verdict::NotSelected
+    };
+    let of_kind = |kind: Kind| run.ledger.clauses.iter().filter(move |it| it.kind == kind);
     let mut document = None;
-    for clause in run
-        .ledger
-        .clauses
-        .iter()
-        .filter(|it| it.kind == Kind::Documented)
-    {
+    for clause in of_kind(Kind::Documented).filter(shown) {
         if clause.document != document {
             document.clone_from(&clause.document);
             let title = document.as_deref().map_or("", title_of);
@@ -41,14 +41,17 @@ pub(super) fn write(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Res
             "Where the documents are silent (observed: nothing here fails an engine)",
         ),
     ] {
-        let clauses = || run.ledger.clauses.iter().filter(move |it| it.kind == kind);
+        let clauses: Vec<&Clause> = of_kind(kind).filter(shown).collect();
+        if clauses.is_empty() {
+            continue;
+        }
+        writeln!(out, "\n{STRONG}{heading}{STRONG:#}")?;
         if style.verbose {
-            writeln!(out, "\n{STRONG}{heading}{STRONG:#}")?;
-            for clause in clauses() {
+            for clause in clauses {
                 row(run, clause, out)?;
             }
         } else {
-            brief(run, heading, clauses(), out)?;
+            brief(run, clauses, out)?;
         }
     }
     branches(run, style, out)
@@ -105,16 +108,11 @@ fn style_of(verdict: &Verdict) -> Ansi {
 }
 
 /// One line for many clauses, and one for each that differs.
-fn brief<'r>(
-    run: &Run<'r>,
-    heading: &str,
-    clauses: impl Iterator<Item = &'r Clause>,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let judged: Vec<(&Clause, Verdict)> = clauses.map(|it| (it, run.verdict_of(it))).collect();
+fn brief(run: &Run<'_>, clauses: Vec<&Clause>, out: &mut dyn Write) -> io::Result<()> {
+    let judge = |clause| (clause, run.verdict_of(clause));
+    let judged: Vec<(&Clause, Verdict)> = clauses.into_iter().map(judge).collect();
     let count = |name: &str| judged.iter().filter(|(_, it)| it.name() == name).count();
     let as_the_reference = count("passed") + count("registration only");
-    writeln!(out, "\n{STRONG}{heading}{STRONG:#}")?;
     writeln!(
         out,
         "  {as_the_reference} as the reference, {} differ, {} not exercised",

@@ -50,9 +50,16 @@ impl Faulty {
 
     /// Alters the frames that the engine gets; `false` keeps one from it.
     pub(crate) fn incoming(alter: impl FnMut(&mut Value) -> bool + Send + 'static) -> Self {
+        Self::outgoing(|_| Fate::Keep).and_incoming(alter)
+    }
+
+    pub(crate) fn and_incoming(
+        self,
+        alter: impl FnMut(&mut Value) -> bool + Send + 'static,
+    ) -> Self {
         Self {
             incoming: Box::new(alter),
-            ..Self::outgoing(|_| Fate::Keep)
+            ..self
         }
     }
 
@@ -172,7 +179,7 @@ pub(crate) async fn judge(machine: impl Machine + Send + 'static, part: Part<'_>
         histories: 20,
         steps_max: 40,
         seed: 7,
-        strict: false,
+        strict: true,
     };
     let wandering = !matches!(part, Part::Clause(_));
     let (events, _) = mpsc::unbounded_channel();

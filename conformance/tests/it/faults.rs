@@ -1,5 +1,7 @@
 //! A suite is software too: these engines are wrong, and it has to say so, for the right reason.
 
+use std::sync::{Arc, Mutex};
+
 use conformance::{
     histories,
     verdict::{Outcome, Status},
@@ -208,8 +210,10 @@ async fn altered_payloads_fail() {
 
 /// One session's trigger ids are taken for all sessions.
 fn ids_shared_between_sessions() -> Faulty {
-    let mut taken: Vec<Value> = Vec::new();
+    let taken: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let freed = Arc::clone(&taken);
     Faulty::outgoing(move |frame| {
+        let mut taken = taken.lock().unwrap();
         if is_result(frame) && frame.get("error").is_none() {
             if taken.contains(&frame["id"]) {
                 frame["error"] = json!({"code": "duplicate_trigger_id", "message": ""});
@@ -219,11 +223,20 @@ fn ids_shared_between_sessions() -> Faulty {
         }
         Fate::Keep
     })
+    .and_incoming(move |frame| {
+        if is(frame, "unregistertrigger") {
+            freed.lock().unwrap().retain(|id| *id != frame["id"]);
+        }
+        true
+    })
 }
 
 #[tokio::test]
 async fn what_leaks_between_sessions_is_found_by_a_case_and_by_random_histories() {
-    must_fail(ids_shared_between_sessions(), "RT-11").await;
+    let outcomes = judge(ids_shared_between_sessions(), Part::Clause("RT-11")).await;
+    // The documents do not say it plainly enough to fail an engine for it.
+    assert_eq!(failed_musts(&outcomes), [""; 0]);
+    assert!(outcomes.iter().any(|it| it.decides_against(true)));
     let outcomes = judge(ids_shared_between_sessions(), Part::Histories).await;
     let wandered = outcomes.iter().find(|it| it.case == histories::ID).unwrap();
     let Status::Failed(failure) = &wandered.status else {
