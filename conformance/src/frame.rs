@@ -31,10 +31,13 @@ impl Frame {
         if let Some((twice, _)) = fields.iter().find(|(name, _)| !names.insert(name)) {
             return Err(format!("the field `{twice}` occurs twice"));
         }
-        let value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let value = fields
+            .iter()
+            .map(|(name, raw)| (name.clone(), value_of(raw)))
+            .collect();
         Ok(Self {
             text: text.to_owned(),
-            value,
+            value: Value::Object(value),
             fields,
         })
     }
@@ -57,6 +60,11 @@ impl Frame {
     pub fn text_field(&self, field: &str) -> Option<&str> {
         self.value.get(field)?.as_str()
     }
+}
+
+/// JSON allows what no `Value` can hold, such as `1e400`: that stands as its own text.
+fn value_of(raw: &RawValue) -> Value {
+    serde_json::from_str(raw.get()).unwrap_or_else(|_| Value::from(raw.get()))
 }
 
 struct Fields(Vec<(String, Box<RawValue>)>);
@@ -93,6 +101,14 @@ mod tests {
         assert_eq!(frame.kind(), "x");
         assert_eq!(frame.raw("result"), Some(r#"{ "b":1.0,"a":1e2 }"#));
         assert_eq!(frame.raw("error"), None);
+    }
+
+    #[test]
+    fn a_frame_may_hold_what_a_value_cannot() {
+        let frame = Frame::read(r#"{"type":"x","result":[1e400],"data":"\ud800"}"#).unwrap();
+        assert_eq!(frame.kind(), "x");
+        assert_eq!(frame.raw("result"), Some("[1e400]"));
+        assert_eq!(frame.raw("data"), Some(r#""\ud800""#));
     }
 
     #[test]

@@ -83,10 +83,13 @@ pub struct Session {
     pings: u64,
     reader: JoinHandle<()>,
     transcript: Transcript,
+    /// Whether the session has still to say who it is.
+    unintroduced: bool,
 }
 
 impl Session {
-    /// Connects, and says hello if asked to.
+    /// Connects. If asked to, the session says hello before anything else but a `reattach`, which
+    /// has to come first (CO-15).
     ///
     /// # Errors
     ///
@@ -109,7 +112,7 @@ impl Session {
         let (sink, stream) = socket.split();
         let (sender, incoming) = mpsc::unbounded_channel();
         let reader = tokio::spawn(read(stream, sender, name.to_owned(), transcript.clone()));
-        let mut session = Self {
+        Ok(Self {
             name: name.to_owned(),
             sink,
             incoming,
@@ -118,21 +121,30 @@ impl Session {
             pings: 0,
             reader,
             transcript: transcript.clone(),
-        };
-        if hello {
-            session.send_text(HELLO).await;
+            unintroduced: hello,
+        })
+    }
+
+    async fn introduce(&mut self) {
+        if std::mem::take(&mut self.unintroduced) {
+            self.transcript.add(&self.name, Direction::Sent, HELLO);
+            self.send(Message::text(HELLO)).await;
         }
-        Ok(session)
     }
 
     /// Sends a text frame. A connection that is gone shows when something is awaited.
     pub async fn send_text(&mut self, text: &str) {
+        let reattaches = Frame::read(text).is_ok_and(|frame| frame.kind() == "reattach");
+        if !reattaches {
+            self.introduce().await;
+        }
         self.transcript.add(&self.name, Direction::Sent, text);
         self.send(Message::text(text)).await;
     }
 
     /// Sends a frame of any payload as text or as binary.
     pub async fn send_bytes(&mut self, payload: Vec<u8>, as_text: bool) {
+        self.introduce().await;
         let kind = if as_text { "text" } else { "binary" };
         let shown = format!("({kind} frame of the bytes {})", hex::encode(&payload));
         self.transcript.add(&self.name, Direction::Sent, shown);
@@ -155,6 +167,7 @@ impl Session {
         deadline: Instant,
         mut wanted: impl FnMut(&Frame) -> Option<T>,
     ) -> Result<(Frame, T), Stop> {
+        self.introduce().await;
         let mut looked_at = 0;
         loop {
             while let Some(frame) = self.kept.get(looked_at) {
@@ -200,6 +213,7 @@ impl Session {
             let pong = |frame: &Frame| (frame.kind() == "pong").then_some(());
             return self.take(deadline, pong).await.map(|_| ());
         }
+        self.introduce().await;
         self.pings += 1;
         let payload = Bytes::from(format!("fence {}", self.pings));
         self.transcript.add(

@@ -204,9 +204,15 @@ fn check(case: &Case, path: &str, ledger: &Ledger) -> Result<(), String> {
             return Err(format!("the quote is in no document: {quote}"));
         }
     }
+    if case.probes.is_some() && !case.needs.is_empty() {
+        return Err("it probes for a feature, so it cannot need others".to_owned());
+    }
     let mut open: Vec<&str> = case.sessions.iter().map(String::as_str).collect();
     for step in &case.steps {
         if matches!(step.action, super::Action::Connect) {
+            if open.contains(&step.on.as_str()) {
+                return Err(format!("session `{}` is open already", step.on));
+            }
             open.push(&step.on);
         } else if !open.contains(&step.on.as_str()) {
             return Err(format!(

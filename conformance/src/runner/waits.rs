@@ -54,11 +54,13 @@ impl CaseRun<'_> {
         let label = match outcome {
             Ok(index) => frames().nth(index).map(|(label, _)| label),
             Err(fault) => {
-                let closed = self.close_code(on).await;
+                // A frame that came and differs is not excused by what came after it.
+                let differs = !fault.mismatches.is_empty();
+                let closed = self.close_code(on).await.filter(|_| !differs);
                 let by_close = alternatives.iter().find_map(|it| it.closed_by(closed));
                 match (by_close, silence) {
                     (Some(label), _) => Some(label),
-                    (None, Some((label, template))) if fault.mismatches.is_empty() => {
+                    (None, Some((label, template))) if !differs => {
                         self.none_like(on, template)?;
                         Some(label)
                     }

@@ -43,6 +43,7 @@ impl Scope {
         if let Some((name, argument)) = token(template) {
             return match name {
                 "$unique" => Ok(self.unique(string(name, argument)?).into()),
+                "$unique_uuid" => Ok(self.unique_uuid(string(name, argument)?).into()),
                 "$text" => Ok(self.text(string(name, argument)?)?.into()),
                 "$ref" => self.captured(string(name, argument)?).cloned(),
                 "$literal" => Ok(argument.clone()),

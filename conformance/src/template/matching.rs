@@ -124,7 +124,7 @@ fn is_matcher(value: &Value) -> bool {
     token(value).is_some_and(|(name, _)| {
         !matches!(
             name,
-            "$unique" | "$text" | "$ref" | "$literal" | "$document"
+            "$unique" | "$unique_uuid" | "$text" | "$ref" | "$literal" | "$document"
         )
     })
 }

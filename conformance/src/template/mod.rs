@@ -10,6 +10,7 @@ mod show;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use uuid::Uuid;
 
 pub use self::{
     matching::{Key, Mismatch},
@@ -43,6 +44,13 @@ impl Scope {
     #[must_use]
     pub fn unique(&self, label: &str) -> String {
         format!("{label}-{}", self.suffix)
+    }
+
+    /// The UUID that a label stands for in this case.
+    #[must_use]
+    pub fn unique_uuid(&self, label: &str) -> String {
+        let name = self.unique(label);
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).to_string()
     }
 
     fn captured(&self, name: &str) -> Result<&Value, TemplateError> {

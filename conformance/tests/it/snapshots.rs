@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use conformance::{
+    frame::Frame,
     ledger::Ledger,
     report::{self, Run},
     session::Session,
     transcript::{Entry, Transcript},
     verdict::{Outcome, Status},
+};
+use reference::{
+    FixedEnvironment, Options, Server,
+    core::{Engine, Settings},
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -21,7 +26,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Sends frames on one session of a fresh engine, and gives what comes back but for the greeting.
 async fn answers(frames: &[&str]) -> Vec<Value> {
-    let server = embedded::start().await.unwrap();
+    answers_of(embedded::options(), frames, 0).await
+}
+
+/// Likewise, of an engine that is not as usual, from which so many more frames are awaited.
+async fn answers_of(options: Options, frames: &[&str], awaited: usize) -> Vec<Value> {
+    let server = Server::bind("127.0.0.1:0", options).await.unwrap();
     let transcript = Transcript::default();
     let mut session = Session::connect(&server.url(), "worker", false, PATIENCE, &transcript)
         .await
@@ -29,14 +39,17 @@ async fn answers(frames: &[&str]) -> Vec<Value> {
     for frame in frames {
         session.send_text(frame).await;
     }
-    session
-        .fence(true, Instant::now() + PATIENCE)
-        .await
-        .unwrap();
-    let answers = session.kept().iter().map(|frame| frame.value.clone());
+    let deadline = Instant::now() + PATIENCE;
+    let mut answers = Vec::new();
+    for _ in 0..awaited {
+        let failure = |frame: &Frame| frame.value.get("error").map(|_| ());
+        let (frame, ()) = session.take(deadline, failure).await.unwrap();
+        answers.push(frame.value);
+    }
+    session.fence(true, deadline).await.unwrap();
+    let kept = session.kept().iter().map(|frame| frame.value.clone());
+    answers.extend(kept.filter(|it| it["type"] != "workerregistered"));
     answers
-        .filter(|it| it["type"] != "workerregistered")
-        .collect()
 }
 
 macro_rules! error_frames {
@@ -104,6 +117,114 @@ error_frames! {
         r#"{"type":"registertrigger","id":"t","trigger_type":"http"}"#,
         r#"{"type":"ping","type":"ping"}"#
     ];
+}
+
+const OWN_TYPE: &str = r#"{"type":"registertriggertype","id":"own","description":""}"#;
+const OWN_TRIGGER: &str = r#"{"type":"registertrigger","id":"t","trigger_type":"own","function_id":"my_function","config":{}}"#;
+const CALL: &str =
+    r#"{"type":"invokefunction","invocation_id":"i","function_id":"my_function","data":null}"#;
+
+/// An engine that waits for nobody.
+fn impatient() -> Options {
+    let settings = Settings {
+        call_timeout: Duration::from_millis(5),
+        trigger_registration_timeout: Duration::from_millis(5),
+    };
+    Options {
+        machine: Box::new(Engine::new(settings)),
+        ..embedded::options()
+    }
+}
+
+macro_rules! assert_answers {
+    ($name:literal, $answers:expr) => {
+        insta::assert_json_snapshot!($name, $answers, {
+            "[].invocation_id" => "[invocation id]",
+        });
+    };
+}
+
+#[tokio::test]
+async fn invalid_env_var() {
+    let options = Options {
+        environment: Box::new(FixedEnvironment::new([("EMPTY", ""), ("LINES", "a\nb")])),
+        ..Options::default()
+    };
+    let register = |variable: &str| {
+        format!(
+            r#"{{"type":"registerfunction","id":"f","invocation":{{"url":"https://example.com/","auth":{{"type":"bearer","token_key":"{variable}"}}}}}}"#
+        )
+    };
+    let frames = [register("EMPTY"), register("LINES")];
+    let frames = frames.each_ref().map(String::as_str);
+    assert_answers!("invalid_env_var", answers_of(options, &frames, 0).await);
+}
+
+#[tokio::test]
+async fn trigger_registration_timeout() {
+    let frames = [FUNCTION, OWN_TYPE, OWN_TRIGGER];
+    assert_answers!(
+        "trigger_registration_timeout",
+        answers_of(impatient(), &frames, 1).await
+    );
+}
+
+#[tokio::test]
+async fn timeout() {
+    assert_answers!(
+        "timeout",
+        answers_of(impatient(), &[FUNCTION, CALL], 1).await
+    );
+}
+
+#[tokio::test]
+async fn invocation_stopped() {
+    let server = embedded::start().await.unwrap();
+    let url = server.url();
+    let (transcript, deadline) = (Transcript::default(), Instant::now() + PATIENCE);
+    let connect = |name| Session::connect(&url, name, false, PATIENCE, &transcript);
+    let mut worker = connect("worker").await.unwrap();
+    let mut caller = connect("caller").await.unwrap();
+    worker.send_text(FUNCTION).await;
+    worker.fence(true, deadline).await.unwrap();
+    caller.send_text(CALL).await;
+    caller.fence(true, deadline).await.unwrap();
+    worker.close(1000, deadline).await.unwrap();
+    let failure = |frame: &Frame| frame.value.get("error").map(|_| ());
+    let (answer, ()) = caller.take(deadline, failure).await.unwrap();
+    assert_answers!("invocation_stopped", [answer.value]);
+}
+
+/// The codes that the specification gives the engine: its table has one a row.
+#[test]
+fn every_code_has_a_snapshot() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let protocol = std::fs::read_to_string(format!("{root}/spec/protocol.md")).unwrap();
+    let snapshots = std::fs::read_dir(format!("{root}/conformance/tests/it/snapshots")).unwrap();
+    let snapshots: Vec<String> = snapshots
+        .map(|it| std::fs::read_to_string(it.unwrap().path()).unwrap())
+        .collect();
+    let table = protocol
+        .split("| code |")
+        .nth(1)
+        .expect("the table of codes");
+    let rows = table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with("| `"));
+    let mut codes = 0;
+    for row in rows {
+        let code = row.split('`').nth(1).unwrap();
+        // A worker's own, and one that comes with calls over HTTP.
+        let not_sent = ["invocation_failed", "http_error"].contains(&code);
+        let shown = format!("\"code\": \"{code}\"");
+        assert!(
+            not_sent || snapshots.iter().any(|it| it.contains(&shown)),
+            "no snapshot of {code}"
+        );
+        codes += 1;
+    }
+    assert!(codes > 10, "{codes}");
 }
 
 /// Gives everything that differs from run to run a fixed form.
