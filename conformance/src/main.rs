@@ -1,10 +1,13 @@
 //! The `conformance` command.
 
 mod cli;
+mod commands;
 mod embedded;
+mod exit;
+mod judging;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main()
+    commands::main()
 }

@@ -4,6 +4,7 @@
 //! itself.
 
 mod fill;
+mod key;
 mod matching;
 mod show;
 
@@ -13,7 +14,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use self::{
-    matching::{Key, Mismatch},
+    key::Key,
+    matching::Mismatch,
     show::{frame_in_reading_order, template_for_people},
 };
 

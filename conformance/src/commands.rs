@@ -1,0 +1,119 @@
+//! What each command does, up to the runner.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use anstream::{AutoStream, ColorChoice};
+use clap::Parser;
+use conformance::{
+    case::{Case, Cases},
+    histories,
+    ledger::Ledger,
+    report,
+};
+
+use crate::{
+    cli::{Cli, Color, Command, RunArgs, Selection, Source},
+    exit::{Exit, Problem},
+    judging::judge,
+};
+
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let choice = match cli.color {
+        Color::Auto => AutoStream::choice(&io::stdout()),
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+    };
+    let mut out = AutoStream::new(io::stdout(), choice);
+    let done = match cli.command.unwrap_or(Command::Run(cli.run)) {
+        Command::Run(args) => run(&args, &mut out),
+        Command::List(selection) => list(&selection, &mut out),
+        Command::Explain { name, source } => explain(&name, &source, &mut out),
+    };
+    let exit = done.unwrap_or_else(|problem| {
+        // If standard error is gone, there is nobody left to tell.
+        let _ = writeln!(io::stderr(), "error: {}", problem.message);
+        problem.exit
+    });
+    ExitCode::from(exit as u8)
+}
+
+fn load(source: &Source) -> Result<(Ledger, Cases), Problem> {
+    let ledger = Ledger::embedded().map_err(|error| Problem::new(Exit::OurFault, error))?;
+    let cases = match &source.cases {
+        Some(folder) => {
+            Cases::from_folder(folder, &ledger).map_err(|error| Problem::new(Exit::Usage, error))?
+        }
+        None => Cases::embedded(&ledger).map_err(|error| Problem::new(Exit::OurFault, error))?,
+    };
+    Ok((ledger, cases))
+}
+
+fn select(selection: &Selection, cases: &Cases) -> Result<Vec<Case>, Problem> {
+    let unknown = |selector: &&String| {
+        *selector != histories::ID && cases.select(std::slice::from_ref(*selector)).is_empty()
+    };
+    if let Some(selector) = selection.select.iter().find(unknown) {
+        let message = format!("nothing is called `{selector}`; `conformance list` shows the cases");
+        return Err(Problem::new(Exit::NothingRan, message));
+    }
+    let mut selected = cases.select(&selection.select);
+    if selection.select.iter().any(|it| it == histories::ID) {
+        let probes = cases
+            .iter()
+            .filter(|it| it.probes.is_some() && !selected.iter().any(|other| other.id == it.id));
+        let probes: Vec<Case> = probes.cloned().collect();
+        selected.extend(probes);
+    }
+    if selected.is_empty() {
+        return Err(Problem::new(Exit::NothingRan, "there are no cases"));
+    }
+    Ok(selected)
+}
+
+/// A reader that stops reading, such as `head`, is no fault of anybody's.
+pub(crate) fn unless_closed(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+fn list(selection: &Selection, out: &mut dyn Write) -> Result<Exit, Problem> {
+    let (_, cases) = load(&selection.source)?;
+    unless_closed(report::list(&select(selection, &cases)?, out))?;
+    Ok(Exit::Conforms)
+}
+
+fn explain(name: &str, source: &Source, out: &mut dyn Write) -> Result<Exit, Problem> {
+    let (ledger, cases) = load(source)?;
+    let written = if let Some(clause) = ledger.clause(&name.to_ascii_uppercase()) {
+        report::explain_clause(clause, &cases, out)
+    } else if let Some(case) = cases.get(name) {
+        report::explain_case(case, out)
+    } else {
+        let message = format!("no clause and no case is called `{name}`; see `conformance list`");
+        return Err(Problem::new(Exit::Usage, message));
+    };
+    unless_closed(written)?;
+    Ok(Exit::Conforms)
+}
+
+fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Problem> {
+    let (ledger, cases) = load(&args.selection.source)?;
+    let selected = select(&args.selection, &cases)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Problem::new(Exit::OurFault, error))?;
+    let interrupted = || Problem::new(Exit::Interrupted, "interrupted");
+    runtime.block_on(async {
+        tokio::select! {
+            done = judge(args, &ledger, selected, out) => done,
+            _ = tokio::signal::ctrl_c() => Err(interrupted()),
+        }
+    })
+}
