@@ -2,18 +2,22 @@
 
 use std::{net::SocketAddr, ops::ControlFlow, sync::Arc};
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
 use reference_core::{Input, SessionId, Unreadable};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::watch,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream, accept_hdr_async_with_config,
     tungstenite::{
         Error, Message,
+        error::ProtocolError,
         handshake::server::{Callback, ErrorResponse, Request, Response},
         http::{StatusCode, header::ORIGIN},
         protocol::{CloseFrame, WebSocketConfig},
@@ -30,8 +34,6 @@ const BUFFER_BYTES: usize = 8 << 10;
 const BATCH_FRAMES: usize = 64;
 /// Where clients send their telemetry; such a connection is no worker (CO-18).
 const TELEMETRY_PATH: &str = "/otel";
-/// RFC 6455's registry: "try again later".
-const CLOSE_OVERLOAD: u16 = 1013;
 
 /// What every connection of a server shares.
 #[derive(Debug)]
@@ -74,10 +76,15 @@ async fn welcome(
         path: String::new(),
     };
     let upgrade = accept_hdr_async_with_config(tcp, &mut handshake, Some(config(&shared.limits)));
-    let mut socket = timeout(shared.limits.handshake_time_max, upgrade)
+    let upgrade = timeout(shared.limits.handshake_time_max, upgrade)
         .await
-        .map_err(|_| "the handshake took too long".to_owned())?
-        .map_err(|error| format!("no WebSocket handshake: {error}"))?;
+        .map_err(|_| "the handshake took too long".to_owned())?;
+    let mut socket = match upgrade {
+        Ok(socket) => socket,
+        // A refusal that has been logged already.
+        Err(Error::Http(_)) => return Ok(None),
+        Err(error) => return Err(format!("no WebSocket handshake: {error}")),
+    };
     if handshake.path != TELEMETRY_PATH {
         return Ok(Some(socket));
     }
@@ -89,7 +96,8 @@ fn config(limits: &Limits) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)
-        .max_write_buffer_size(BUFFER_BYTES + limits.outbox_bytes_max)
+        // The outbox is what is bounded; here waits the one frame that is being written.
+        .max_write_buffer_size(usize::MAX)
         .max_message_size(Some(limits.frame_bytes_max))
         .max_frame_size(Some(limits.frame_bytes_max))
 }
@@ -129,29 +137,32 @@ fn refusal(origin: &str) -> ErrorResponse {
     response
 }
 
+type Socket = WebSocketStream<TcpStream>;
+
+/// A session's connection. Its session ends with it, however it ends.
 struct Connection<'a> {
-    socket: WebSocketStream<TcpStream>,
+    socket: Option<Socket>,
     outlet: Outlet,
     session: SessionId,
     shared: &'a Shared,
 }
 
-/// How a connection stopped being one.
+/// How the exchange of frames came to its end.
 enum End {
     /// The peer has sent its Close frame, or is gone.
     Peer,
-    /// The engine closes it.
+    /// The engine closes the session.
     Engine(CloseFrame),
-    /// It does not take what it is sent.
-    Overflow,
+    /// The engine closes it, and the peer does not even take what comes before.
+    Stuck,
 }
 
 impl<'a> Connection<'a> {
     /// None are opened once the engine stops.
-    fn open(socket: WebSocketStream<TcpStream>, shared: &'a Shared) -> Option<Self> {
+    fn open(socket: Socket, shared: &'a Shared) -> Option<Self> {
         let (session, outlet) = shared.hub.open()?;
         Some(Self {
-            socket,
+            socket: Some(socket),
             outlet,
             session,
             shared,
@@ -159,128 +170,154 @@ impl<'a> Connection<'a> {
     }
 
     async fn run(mut self) {
-        let overflow = self.outlet.overflow_signal();
-        let end = tokio::select! {
-            end = self.exchange() => end,
-            () = Outlet::overflowed(overflow) => End::Overflow,
+        let Some(socket) = self.socket.take() else {
+            return;
         };
+        let (mut sink, mut stream) = socket.split();
+        let end = self.exchange(&mut sink, &mut stream).await;
         // The session ends here, before the connection does (D-07).
         self.shared.hub.close(self.session);
-        let time_max = self.shared.limits.close_time_max;
+        let Ok(mut socket) = sink.reunite(stream) else {
+            return;
+        };
         let closing = async {
             match end {
                 // Lets the reply to the peer's Close frame out.
-                End::Peer => while let Some(Ok(_)) = self.socket.next().await {},
-                End::Engine(frame) => self.close(frame).await,
-                End::Overflow => {
-                    tracing::warn!("session {}: reads too slowly", self.session.0);
-                    self.close(close_frame(CLOSE_OVERLOAD, "reads too slowly"))
-                        .await;
-                }
+                End::Peer => while let Some(Ok(_)) = socket.next().await {},
+                End::Engine(frame) => close(&mut socket, frame).await,
+                End::Stuck => {}
             }
         };
         // A peer that does not answer is left to the operating system.
-        let _ = timeout(time_max, closing).await;
+        let _ = timeout(self.shared.limits.close_time_max, closing).await;
     }
 
-    async fn exchange(&mut self) -> End {
-        let mut batch = Vec::with_capacity(BATCH_FRAMES);
-        let mut readable = true;
+    /// Reads and writes at once, so that neither waits for the other: a peer may be unable to
+    /// read before what it writes has been taken.
+    async fn exchange(
+        &mut self,
+        sink: &mut SplitSink<Socket, Message>,
+        stream: &mut SplitStream<Socket>,
+    ) -> End {
+        let (shared, session) = (self.shared, self.session);
+        let load = self.outlet.load();
+        let writing = write(sink, &mut self.outlet);
+        let last_moment = sleep(shared.limits.close_time_max);
+        tokio::pin!(writing, last_moment);
+        let (mut readable, mut closing) = (true, false);
         loop {
             tokio::select! {
-                message = self.socket.next(), if readable => match self.take_in(message) {
+                // What has been answered is written before more is read, a Close frame above all.
+                biased;
+                end = &mut writing => return end,
+                () = load.closing(), if !closing => {
+                    closing = true;
+                    let at = tokio::time::Instant::now() + shared.limits.close_time_max;
+                    last_moment.as_mut().reset(at);
+                }
+                () = &mut last_moment, if closing => return End::Stuck,
+                () = load.overflowed(), if !closing => {
+                    shared.hub.handle(Input::Overflowed { session });
+                }
+                message = stream.next(), if readable => match take_in(shared, session, message) {
                     ControlFlow::Continue(still_readable) => readable = still_readable,
-                    ControlFlow::Break(end) => return end,
+                    ControlFlow::Break(()) => return End::Peer,
                 },
-                count = self.outlet.take(&mut batch, BATCH_FRAMES) => {
-                    if count == 0 {
-                        return End::Peer;
-                    }
-                    if let ControlFlow::Break(end) = self.write(&mut batch).await {
-                        return end;
-                    }
-                }
             }
-        }
-    }
-
-    /// Hands a message to the machine; continues with whether more can be read.
-    fn take_in(&self, message: Option<Result<Message, Error>>) -> ControlFlow<End, bool> {
-        let session = self.session;
-        let input = match &message {
-            Some(Ok(Message::Text(frame))) => Input::Text { session, frame },
-            Some(Ok(Message::Binary(frame))) => Input::Binary { session, frame },
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
-                return ControlFlow::Continue(true);
-            }
-            Some(Ok(Message::Close(_))) | None => return ControlFlow::Break(End::Peer),
-            Some(Err(error)) => match self.unreadable(error) {
-                Some(reason) => Input::Unreadable { session, reason },
-                None => {
-                    tracing::debug!("session {}: {error}", session.0);
-                    return ControlFlow::Break(End::Peer);
-                }
-            },
-        };
-        let readable = !matches!(input, Input::Unreadable { .. });
-        self.shared.hub.handle(input);
-        ControlFlow::Continue(readable)
-    }
-
-    fn unreadable(&self, error: &Error) -> Option<Unreadable> {
-        match error {
-            Error::Utf8(_) => Some(Unreadable::NotUtf8),
-            Error::Capacity(_) => Some(Unreadable::TooLarge {
-                bytes_max: self.shared.limits.frame_bytes_max,
-            }),
-            _ => None,
-        }
-    }
-
-    async fn write(&mut self, batch: &mut Vec<Outgoing>) -> ControlFlow<End> {
-        for outgoing in batch.drain(..) {
-            match outgoing {
-                Outgoing::Frame(frame) => {
-                    let bytes = frame.len();
-                    if self.socket.feed(Message::text(frame)).await.is_err() {
-                        return ControlFlow::Break(End::Peer);
-                    }
-                    self.outlet.written(bytes);
-                }
-                Outgoing::Close { code, reason } => {
-                    let frame = close_frame(code.number(), reason);
-                    return ControlFlow::Break(End::Engine(frame));
-                }
-            }
-        }
-        match self.socket.flush().await {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(End::Peer),
-        }
-    }
-
-    /// Sends a Close frame and reads on until the peer has closed as well: a connection that is
-    /// dropped with unread bytes is reset, and the peer may never see the frame.
-    async fn close(&mut self, frame: CloseFrame) {
-        if self.socket.close(Some(frame)).await.is_err() {
-            return;
-        }
-        while let Some(Ok(message)) = self.socket.next().await {
-            if matches!(message, Message::Close(_)) {
-                return;
-            }
-        }
-        let tcp = self.socket.get_mut();
-        if tcp.shutdown().await.is_ok() {
-            let mut scrap = vec![0; BUFFER_BYTES];
-            while tcp.read(&mut scrap).await.is_ok_and(|bytes| bytes > 0) {}
         }
     }
 }
 
-fn close_frame(code: u16, reason: &'static str) -> CloseFrame {
-    CloseFrame {
-        code: code.into(),
-        reason: reason.into(),
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        self.shared.hub.close(self.session);
+    }
+}
+
+/// Hands a message to the machine; continues with whether more can be read.
+fn take_in(
+    shared: &Shared,
+    session: SessionId,
+    message: Option<Result<Message, Error>>,
+) -> ControlFlow<(), bool> {
+    let problem;
+    let input = match &message {
+        Some(Ok(Message::Text(frame))) => Input::Text { session, frame },
+        Some(Ok(Message::Binary(frame))) => Input::Binary { session, frame },
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
+            return ControlFlow::Continue(true);
+        }
+        Some(Ok(Message::Close(_))) | None => return ControlFlow::Break(()),
+        Some(Err(error)) => {
+            let reason = match error {
+                Error::Utf8(_) => Unreadable::NotUtf8,
+                Error::Capacity(_) => Unreadable::TooLarge {
+                    bytes_max: shared.limits.frame_bytes_max,
+                },
+                Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+                    return ControlFlow::Break(());
+                }
+                Error::Protocol(error) => {
+                    problem = error.to_string();
+                    Unreadable::BadFraming { problem: &problem }
+                }
+                _ => return ControlFlow::Break(()),
+            };
+            Input::Unreadable { session, reason }
+        }
+    };
+    let readable = !matches!(input, Input::Unreadable { .. });
+    shared.hub.handle(input);
+    ControlFlow::Continue(readable)
+}
+
+/// Writes what the outlet gives, until the engine closes the session or the peer is gone.
+async fn write(sink: &mut SplitSink<Socket, Message>, outlet: &mut Outlet) -> End {
+    let mut batch = Vec::with_capacity(BATCH_FRAMES);
+    loop {
+        if outlet.take(&mut batch, BATCH_FRAMES).await == 0 {
+            return End::Peer;
+        }
+        for outgoing in batch.drain(..) {
+            match outgoing {
+                Outgoing::Frame(frame) => {
+                    let bytes = frame.len();
+                    if sink.feed(Message::text(frame)).await.is_err() {
+                        return End::Peer;
+                    }
+                    outlet.written(bytes);
+                }
+                Outgoing::Close { code, reason } => {
+                    if sink.flush().await.is_err() {
+                        return End::Peer;
+                    }
+                    return End::Engine(CloseFrame {
+                        code: code.number().into(),
+                        reason: reason.into(),
+                    });
+                }
+            }
+        }
+        if sink.flush().await.is_err() {
+            return End::Peer;
+        }
+    }
+}
+
+/// Sends a Close frame and reads on until the peer has closed as well: a connection that is
+/// dropped with unread bytes is reset, and the peer may never see the frame.
+async fn close(socket: &mut Socket, frame: CloseFrame) {
+    if socket.close(Some(frame)).await.is_err() {
+        return;
+    }
+    while let Some(Ok(message)) = socket.next().await {
+        if matches!(message, Message::Close(_)) {
+            return;
+        }
+    }
+    let tcp = socket.get_mut();
+    if tcp.shutdown().await.is_ok() {
+        let mut scrap = vec![0; BUFFER_BYTES];
+        while tcp.read(&mut scrap).await.is_ok_and(|bytes| bytes > 0) {}
     }
 }

@@ -121,11 +121,11 @@ impl Hub {
                 state.armed = state.machine.next_deadline().map(|deadline| deadline.at);
                 state.armed
             };
-            let Some(at) = next else {
+            let Some(at) = next.and_then(|at| self.clock.instant(at)) else {
                 self.earlier.notified().await;
                 continue;
             };
-            let at = Instant::from_std(self.clock.instant(at));
+            let at = Instant::from_std(at);
             tokio::select! {
                 () = tokio::time::sleep_until(at) => self.handle(Input::Tick),
                 () = self.earlier.notified() => {}
@@ -174,7 +174,6 @@ impl State {
 fn report(event: &Event) {
     let Event { worker, kind } = event;
     match kind.severity() {
-        Severity::Detail => tracing::debug!("worker {worker}: {kind}"),
         Severity::Info => tracing::info!("worker {worker}: {kind}"),
         Severity::Warning => tracing::warn!("worker {worker}: {kind}"),
     }

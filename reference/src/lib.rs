@@ -32,11 +32,13 @@ pub use self::{
 pub struct Limits {
     /// The largest message that is read, in bytes; a larger one closes its session 1009 (D-08).
     pub frame_bytes_max: usize,
-    /// The most that waits for a session that reads too slowly, in bytes; then it is closed 1013.
+    /// The most that waits for a session that reads too slowly, in bytes; then it is closed 1013
+    /// (D-28). A single frame always finds room.
     pub outbox_bytes_max: usize,
     /// How long a WebSocket handshake may take.
     pub handshake_time_max: Duration,
-    /// How long a closing session is given to answer the Close frame.
+    /// How long a closing session is given to take what was sent before, and then again to answer
+    /// the Close frame.
     pub close_time_max: Duration,
 }
 

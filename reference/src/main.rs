@@ -13,6 +13,7 @@ use reference::{
     core::{Engine, Settings},
 };
 use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::WorkerGuard;
 
 /// A strict, small engine for the function-and-trigger worker protocol.
 #[derive(Debug, Parser)]
@@ -61,7 +62,7 @@ enum LogLevel {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_log(cli.log);
+    let _flushed_at_the_end = start_log(cli.log);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -116,7 +117,9 @@ async fn serve(cli: Cli) -> Result<(), String> {
     Ok(())
 }
 
-fn start_log(level: LogLevel) {
+/// Logs through a thread of its own: a reader of standard error that is slow, or gone, must not
+/// hold up the engine. What does not fit meanwhile is left out.
+fn start_log(level: LogLevel) -> WorkerGuard {
     let filter = match level {
         LogLevel::Off => LevelFilter::OFF,
         LogLevel::Warn => LevelFilter::WARN,
@@ -124,26 +127,39 @@ fn start_log(level: LogLevel) {
         LogLevel::Debug => LevelFilter::DEBUG,
     };
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let (writer, guard) = tracing_appender::non_blocking(io::stderr());
     tracing_subscriber::fmt()
         .with_max_level(filter)
         .with_target(false)
         .with_ansi(colour)
-        .with_writer(io::stderr)
+        .log_internal_errors(false)
+        .with_writer(writer)
         .init();
+    guard
 }
 
 /// The signals that ask a process to stop in good order.
 struct StopSignals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
 }
 
 impl StopSignals {
+    /// From here on a signal is no sudden end.
+    #[cfg(unix)]
     fn install() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
-            #[cfg(unix)]
-            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
         })
+    }
+
+    #[cfg(not(unix))]
+    fn install() -> io::Result<Self> {
+        Ok(Self {})
     }
 
     /// The name of the signal that came.
@@ -151,7 +167,7 @@ impl StopSignals {
     async fn wait(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
-            _ = tokio::signal::ctrl_c() => "Ctrl-C",
+            _ = self.interrupt.recv() => "Ctrl-C",
         }
     }
 

@@ -36,10 +36,12 @@ pub(crate) struct Outlet {
     load: Arc<Load>,
 }
 
+/// What both ends know, and may tell while a write is under way.
 #[derive(Debug, Default)]
-struct Load {
+pub(crate) struct Load {
     bytes: AtomicUsize,
     overflow: Notify,
+    closing: Notify,
 }
 
 pub(crate) fn channel(bytes_max: usize) -> (Outbox, Outlet) {
@@ -58,19 +60,23 @@ pub(crate) fn channel(bytes_max: usize) -> (Outbox, Outlet) {
 }
 
 impl Outbox {
-    /// Queues a frame, or gives the session up if too much waits for it already.
+    /// Queues a frame, or calls an overflow if too much waits already. A single frame of any
+    /// size always finds room.
     pub(crate) fn push(&self, frame: String) {
         let bytes = frame.len();
-        let waiting = self.load.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if waiting + bytes > self.bytes_max {
+        let waiting = self.load.bytes.load(Ordering::Relaxed);
+        if waiting > 0 && waiting + bytes > self.bytes_max {
             self.load.overflow.notify_one();
         } else {
+            self.load.bytes.fetch_add(bytes, Ordering::Relaxed);
             self.queue_up(Outgoing::Frame(frame));
         }
     }
 
+    /// Queues a Close frame, and tells the connection that the end has begun.
     pub(crate) fn close(&self, code: CloseCode, reason: &'static str) {
         self.queue_up(Outgoing::Close { code, reason });
+        self.load.closing.notify_one();
     }
 
     fn queue_up(&self, outgoing: Outgoing) {
@@ -90,16 +96,19 @@ impl Outlet {
         self.load.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Waits until more is queued than the session may leave waiting.
-    pub(crate) async fn overflowed(load: OverflowSignal) {
-        load.0.overflow.notified().await;
-    }
-
-    pub(crate) fn overflow_signal(&self) -> OverflowSignal {
-        OverflowSignal(Arc::clone(&self.load))
+    pub(crate) fn load(&self) -> Arc<Load> {
+        Arc::clone(&self.load)
     }
 }
 
-/// Tells of an overflow while the outlet itself is in use.
-#[derive(Clone, Debug)]
-pub(crate) struct OverflowSignal(Arc<Load>);
+impl Load {
+    /// Waits until more is queued than the session may leave waiting.
+    pub(crate) async fn overflowed(&self) {
+        self.overflow.notified().await;
+    }
+
+    /// Waits until the engine closes the session.
+    pub(crate) async fn closing(&self) {
+        self.closing.notified().await;
+    }
+}

@@ -96,8 +96,9 @@ impl Server {
         format!("ws://{}", self.address)
     }
 
-    /// Answers every call in flight, closes every session 1001 and waits until they are closed,
-    /// for as long as [`Limits::close_time_max`] allows (D-23).
+    /// Answers every call in flight, closes every session 1001 and waits until they are closed:
+    /// at most twice [`Limits::close_time_max`], once for what was still to be sent and once for
+    /// the peers' answers (D-23).
     pub async fn shutdown(mut self) {
         let _ = self.stop.send(true);
         self.shared.hub.stop();

@@ -31,9 +31,9 @@ impl Clock {
         }
     }
 
-    /// The moment at which the monotonic clock shows `at`.
-    pub(crate) fn instant(self, at: Duration) -> Instant {
-        self.started + at
+    /// The moment at which the monotonic clock shows `at`, if it ever does.
+    pub(crate) fn instant(self, at: Duration) -> Option<Instant> {
+        self.started.checked_add(at)
     }
 }
 

@@ -61,12 +61,7 @@ pub(crate) fn resolve(
             variable(environment, secret_key, "HMAC").map(Credential::Hmac)
         }
         Auth::ApiKey { header, value_key } => {
-            if !is_header_name(header) {
-                return Err(Failure::invalid_request(format!(
-                    "`invocation.auth.header` is not a header name: '{}'",
-                    header
-                )));
-            }
+            check_header_name("invocation.auth.header", header)?;
             let secret = variable(environment, value_key, "API key")?;
             Ok(Credential::ApiKey {
                 header: header.to_string(),
@@ -103,8 +98,35 @@ fn header_safe(secret: Secret, name: &str, purpose: &str) -> Result<Secret, Fail
     }
 }
 
+/// Headers that frame the message or belong to the connection: the engine sets them itself.
+const RESERVED_HEADERS: [&str; 10] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Whether a registration may give a header of this name.
+pub(crate) fn check_header_name(field: &str, name: &str) -> Result<(), Failure> {
+    if !is_header_name(name) {
+        let problem = format!("`{field}`: '{name}' is not a header name");
+        Err(Failure::invalid_request(problem))
+    } else if RESERVED_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+        let problem = format!("`{field}`: '{name}' is set by the engine and cannot be given");
+        Err(Failure::invalid_request(problem))
+    } else {
+        Ok(())
+    }
+}
+
 /// A token of RFC 9110, section 5.6.2.
-pub(crate) fn is_header_name(name: &str) -> bool {
+fn is_header_name(name: &str) -> bool {
     !name.is_empty()
         && name
             .bytes()

@@ -32,10 +32,14 @@ pub enum CloseCode {
     Normal,
     /// 1001: the engine stops (D-23).
     GoingAway,
+    /// 1002: what came is not the WebSocket protocol (D-28).
+    Protocol,
     /// 1007: a text frame was not UTF-8 (D-21).
     InvalidPayload,
     /// 1009: a frame was over the limit (D-08).
     TooLarge,
+    /// 1013: it does not take what it is sent (D-28).
+    TryAgainLater,
 }
 
 impl CloseCode {
@@ -45,8 +49,10 @@ impl CloseCode {
         match self {
             Self::Normal => 1000,
             Self::GoingAway => 1001,
+            Self::Protocol => 1002,
             Self::InvalidPayload => 1007,
             Self::TooLarge => 1009,
+            Self::TryAgainLater => 1013,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use url::Url;
 
 use crate::{
-    credentials::{self, Credential, is_header_name, is_header_value},
+    credentials::{self, Credential, check_header_name, is_header_value},
     error::Failure,
     input::Environment,
     wire::{HttpInvocation, whole_number},
@@ -18,20 +18,6 @@ use crate::{
 pub const TIMEOUT_MS_DEFAULT: u64 = 30_000;
 /// The longest `timeout_ms` that a registration may ask for.
 pub const TIMEOUT_MS_MAX: u64 = 600_000;
-
-/// Headers that frame the message or belong to the connection: the engine sets them itself.
-const RESERVED_HEADERS: [&str; 10] = [
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// A request method that `invocation.method` may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,33 +118,20 @@ fn timeout(invocation: &HttpInvocation<'_>) -> Result<Duration, Failure> {
 }
 
 fn headers(invocation: &HttpInvocation<'_>) -> Result<BTreeMap<String, String>, Failure> {
-    let Some(headers) = &invocation.headers else {
-        return Ok(BTreeMap::new());
-    };
+    let mut headers = BTreeMap::new();
     let mut seen = BTreeSet::new();
-    headers
-        .iter()
-        .map(|(name, value)| {
-            if !is_header_name(name) {
-                Err(Failure::invalid_request(format!(
-                    "`invocation.headers`: '{name}' is not a header name"
-                )))
-            } else if RESERVED_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
-                Err(Failure::invalid_request(format!(
-                    "`invocation.headers`: '{name}' is set by the engine and cannot be given"
-                )))
-            } else if !seen.insert(name.to_ascii_lowercase()) {
-                Err(Failure::invalid_request(format!(
-                    "`invocation.headers`: '{name}' is given twice"
-                )))
-            } else if !is_header_value(value) {
-                Err(Failure::invalid_request(format!(
-                    "`invocation.headers`: the value of '{name}' holds characters \
-                     that an HTTP header cannot carry"
-                )))
-            } else {
-                Ok((name.to_string(), value.to_string()))
-            }
-        })
-        .collect()
+    for (name, value) in invocation.headers.iter().flatten() {
+        check_header_name("invocation.headers", name)?;
+        let refuse = |problem: &str| {
+            Failure::invalid_request(format!("`invocation.headers`: '{name}' {problem}"))
+        };
+        if !seen.insert(name.to_ascii_lowercase()) {
+            return Err(refuse("is given twice"));
+        }
+        if !is_header_value(value) {
+            return Err(refuse("has a value that an HTTP header cannot carry"));
+        }
+        headers.insert(name.to_string(), value.to_string());
+    }
+    Ok(headers)
 }

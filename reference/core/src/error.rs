@@ -29,9 +29,12 @@ pub enum Code {
     DuplicateTriggerTypeId,
     /// The provider of the type was silent for too long (D-10).
     TriggerRegistrationTimeout,
-    /// The registrar unregistered the trigger before its provider had answered (D-19).
+    /// The registrar unregistered the trigger before its provider had answered, or the engine
+    /// stops (D-19).
     TriggerRegistrationCancelled,
-    /// The worker went away in mid-call (CO-12, D-07).
+    /// The worker answered, but not with an answer (CO-12, D-26).
+    InvocationFailed,
+    /// The worker went away in mid-call, or the engine stops (CO-12, D-07, D-23).
     InvocationStopped,
     /// The worker did not answer in time (D-15).
     Timeout,
@@ -57,6 +60,7 @@ impl Code {
             Self::DuplicateTriggerTypeId => "duplicate_trigger_type_id",
             Self::TriggerRegistrationTimeout => "trigger_registration_timeout",
             Self::TriggerRegistrationCancelled => "trigger_registration_cancelled",
+            Self::InvocationFailed => "invocation_failed",
             Self::InvocationStopped => "invocation_stopped",
             Self::Timeout => "timeout",
             Self::InvalidMessage => "invalid_message",
@@ -174,10 +178,36 @@ impl Failure {
         )
     }
 
-    pub(crate) fn invocation_stopped(function_id: &str) -> Self {
+    pub(crate) fn registration_stopped(id: &str) -> Self {
+        Self::new(
+            Code::TriggerRegistrationCancelled,
+            format!(
+                "The engine is stopping, and the registration of trigger '{id}' was not answered"
+            ),
+        )
+    }
+
+    pub(crate) fn invocation_failed(function_id: &str) -> Self {
+        Self::new(
+            Code::InvocationFailed,
+            format!(
+                "The worker that served function '{function_id}' answered \
+                 with an `error` that is not an object"
+            ),
+        )
+    }
+
+    pub(crate) fn worker_gone(function_id: &str) -> Self {
         Self::new(
             Code::InvocationStopped,
             format!("The worker that served function '{function_id}' went away before it answered"),
+        )
+    }
+
+    pub(crate) fn engine_stopping(function_id: &str) -> Self {
+        Self::new(
+            Code::InvocationStopped,
+            format!("The engine is stopping, and function '{function_id}' has not answered"),
         )
     }
 

@@ -9,8 +9,6 @@ use crate::error::Failure;
 /// How much a line of the log matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Of use when something is looked into.
-    Detail,
     /// The ordinary course of things.
     Info,
     /// Something was refused, dropped or lost.
@@ -92,9 +90,7 @@ pub enum EventKind {
         /// Its id.
         id: String,
         /// What its sender was told.
-        code: String,
-        /// What its sender was told.
-        message: String,
+        failure: Failure,
     },
     /// Something was asked to be unregistered that the session does not have (D-16).
     NotItsOwn {
@@ -107,6 +103,13 @@ pub enum EventKind {
     BadFrame {
         /// What its sender was told.
         message: String,
+    },
+    /// The provider of a trigger's type has refused it.
+    RefusedByProvider {
+        /// The trigger's id.
+        id: String,
+        /// The provider's error body.
+        error: String,
     },
     /// An answer was dropped, since nobody waits for it from this session (D-15).
     AnswerDropped {
@@ -134,7 +137,8 @@ impl EventKind {
             Self::Connected | Self::Described { .. } | Self::Ended { .. } => Severity::Info,
             Self::Registered { .. } | Self::Unregistered { .. } => Severity::Info,
             Self::NotItsOwn { .. } | Self::AnswerDropped { .. } => Severity::Warning,
-            Self::Refused { .. } | Self::BadFrame { .. } => Severity::Warning,
+            Self::Refused { .. } | Self::RefusedByProvider { .. } => Severity::Warning,
+            Self::BadFrame { .. } => Severity::Warning,
             Self::CallFailed { .. } | Self::ReattachIgnored => Severity::Warning,
         }
     }
@@ -171,14 +175,19 @@ impl fmt::Display for EventKind {
             Self::Refused {
                 subject,
                 id,
-                code,
-                message,
+                failure,
             } => write!(
                 f,
                 "refused {subject} `{}`: {}: {}",
                 OnOneLine(id),
-                OnOneLine(code),
-                OnOneLine(message)
+                failure.code().as_str(),
+                OnOneLine(failure.message())
+            ),
+            Self::RefusedByProvider { id, error } => write!(
+                f,
+                "refused trigger `{}` by its provider: {}",
+                OnOneLine(id),
+                OnOneLine(error)
             ),
             Self::NotItsOwn { subject, id } => write!(
                 f,
@@ -207,17 +216,21 @@ impl fmt::Display for EventKind {
     }
 }
 
-/// Text of a peer's: what could break a line, or make it say something else, is escaped.
+/// Text of a peer's: what could break a line, or make it say something else, is escaped, and
+/// what is long is cut.
 struct OnOneLine<'a>(&'a str);
 
 impl fmt::Display for OnOneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
+        const CHARACTERS_MAX: usize = 300;
+        for (index, c) in self.0.chars().enumerate() {
             match c {
+                _ if index == CHARACTERS_MAX => return write!(f, "… ({} bytes)", self.0.len()),
                 c if c.is_control() => write!(f, "{}", c.escape_default())?,
                 '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
                     write!(f, "{}", c.escape_unicode())?;
                 }
+                '`' | '\\' => write!(f, "\\{c}")?,
                 c => write!(f, "{c}")?,
             }
         }

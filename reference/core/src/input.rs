@@ -35,7 +35,12 @@ pub enum Input<'a> {
         /// Who sent it.
         session: SessionId,
         /// Why it cannot.
-        reason: Unreadable,
+        reason: Unreadable<'a>,
+    },
+    /// More waits to be sent to a session than it may leave waiting (D-28).
+    Overflowed {
+        /// Which one.
+        session: SessionId,
     },
     /// The session has ended: its Close frame has arrived, or the connection is lost (D-07).
     Disconnected {
@@ -50,9 +55,14 @@ pub enum Input<'a> {
 
 /// Why a transport could not hand a frame over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreadable {
+pub enum Unreadable<'a> {
     /// A text frame that is not UTF-8 (D-21).
     NotUtf8,
+    /// Bytes that are no WebSocket frames (D-28).
+    BadFraming {
+        /// What is wrong with them.
+        problem: &'a str,
+    },
     /// A frame or message over the limit (D-08).
     TooLarge {
         /// The limit, in bytes.

@@ -80,6 +80,39 @@ async fn a_signal_closes_every_session_1001_and_exits_0() {
 }
 
 #[tokio::test]
+async fn a_signal_is_no_sudden_end_from_the_moment_that_the_engine_listens() {
+    for name in ["INT", "TERM"] {
+        for _ in 0..10 {
+            let (child, _) = start(&[]).await;
+            signal(&child, name).await;
+            assert_eq!(finish(child).await.0, Some(0), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_engine_whose_log_nobody_reads_goes_on() {
+    for closed in [true, false] {
+        let (mut child, url) = start(&[]).await;
+        let log = child.stderr.take();
+        if closed {
+            drop(log);
+        }
+        let mut client = Client::connect(&url).await;
+        // More lines than a pipe holds.
+        for index in 0..3_000 {
+            let frame = format!(r#"{{"type":"registerfunction","id":"function-{index}"}}"#);
+            client.send(&frame).await;
+        }
+        client.fence().await;
+        Client::connect(&url).await.fence().await;
+        signal(&child, "TERM").await;
+        assert_eq!(client.close_code().await, 1001);
+        assert_eq!(finish(child).await.0, Some(0), "closed: {closed}");
+    }
+}
+
+#[tokio::test]
 async fn the_log_has_one_line_for_each_registration_and_each_refusal() {
     let (child, url) = start(&[]).await;
     let mut client = Client::connect(&url).await;

@@ -302,3 +302,140 @@ async fn shutting_down_answers_calls_in_flight_and_then_closes_1001() {
     assert_eq!((code, worker_code), (1001, 1001));
     assert!(connect_async(url).await.is_err(), "it no longer listens");
 }
+
+#[tokio::test]
+async fn a_worker_that_writes_before_it_reads_is_served() {
+    let server = serve(Options::default()).await;
+    let mut worker = Client::connect(&server.url()).await;
+    let mut caller = Client::connect(&server.url()).await;
+    worker
+        .send(r#"{"type":"registerfunction","id":"echo"}"#)
+        .await;
+    worker.fence().await;
+    // More calls than the buffers between the two take, before the worker reads the first one;
+    // and it writes each answer whole before it reads on.
+    let (calls, payload) = (40, "x".repeat(1 << 20));
+    for index in 0..calls {
+        caller
+            .send(&format!(
+                r#"{{"type":"invokefunction","invocation_id":"{index}","function_id":"echo","data":"{payload}"}}"#
+            ))
+            .await;
+    }
+    caller.send(r#"{"type":"ping"}"#).await;
+    assert_eq!(caller.frame().await["type"], "pong", "all calls are queued");
+    let working = async {
+        for _ in 0..calls {
+            let call = worker.frame().await;
+            let (id, data) = (&call["invocation_id"], &call["data"]);
+            let answer =
+                format!(r#"{{"type":"invocationresult","invocation_id":{id},"result":{data}}}"#);
+            worker.send(&answer).await;
+        }
+    };
+    let calling = async {
+        for _ in 0..calls {
+            assert_eq!(caller.frame().await["result"], payload);
+        }
+    };
+    tokio::join!(working, calling);
+}
+
+#[tokio::test]
+async fn what_was_asked_before_a_close_is_answered_before_it() {
+    let server = serve(Options::default()).await;
+    for _ in 0..50 {
+        let mut client = Client::connect(&server.url()).await;
+        for _ in 0..3 {
+            let ping = Message::text(r#"{"type":"ping"}"#);
+            client.socket.feed(ping).await.unwrap();
+        }
+        client.socket.feed(Message::Close(None)).await.unwrap();
+        client.socket.flush().await.unwrap();
+        let mut pongs = 0;
+        while let Some(message) = client.next().await {
+            pongs += usize::from(message.is_text());
+        }
+        assert_eq!(pongs, 3);
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_websocket_frames_close_the_session_1002() {
+    use tokio_tungstenite::tungstenite::protocol::frame::{
+        Frame,
+        coding::{Data, OpCode},
+    };
+    let server = serve(Options::default()).await;
+    let mut client = Client::connect(&server.url()).await;
+    let mut compressed = Frame::message(vec![b'x'], OpCode::Data(Data::Text), true);
+    compressed.header_mut().rsv1 = true;
+    client
+        .socket
+        .send(Message::Frame(compressed))
+        .await
+        .unwrap();
+    let answer = client.frame().await;
+    assert_eq!(answer["error"]["code"], "invalid_message");
+    assert_eq!(client.close_code().await, 1002);
+}
+
+#[tokio::test]
+async fn a_session_that_is_retired_while_it_does_not_read_is_let_go() {
+    let options = Options {
+        limits: Limits {
+            close_time_max: Duration::from_millis(100),
+            ..Limits::default()
+        },
+        ..Options::default()
+    };
+    let server = serve(options).await;
+    let mut deaf = Client::connect_silently(&server.url()).await;
+    let greeting = deaf.frame().await;
+    let mut caller = Client::connect(&server.url()).await;
+    deaf.send(r#"{"type":"registerfunction","id":"f"}"#).await;
+    deaf.fence().await;
+    let payload = "x".repeat(8 << 20);
+    caller
+        .send(&format!(
+            r#"{{"type":"invokefunction","function_id":"f","data":"{payload}"}}"#
+        ))
+        .await;
+    caller.fence().await;
+    let (id, token) = (&greeting["worker_id"], &greeting["reattach_token"]);
+    caller
+        .send(&format!(
+            r#"{{"type":"reattach","previous_worker_id":{id},"reattach_token":{token}}}"#
+        ))
+        .await;
+    caller.fence().await;
+    // Neither the call nor a Close frame can be written, so the connection ends without.
+    tokio::time::timeout(Duration::from_secs(20), async {
+        while deaf.next().await.is_some() {}
+    })
+    .await
+    .expect("the connection is let go");
+}
+
+#[tokio::test]
+async fn the_largest_frame_fits_however_small_the_outbox() {
+    let options = Options {
+        limits: Limits {
+            outbox_bytes_max: 1_000,
+            ..Limits::default()
+        },
+        ..Options::default()
+    };
+    let server = serve(options).await;
+    let mut client = Client::connect(&server.url()).await;
+    client.send(r#"{"type":"registerfunction","id":"f"}"#).await;
+    client.fence().await;
+    let payload = "x".repeat(100_000);
+    client
+        .send(&format!(
+            r#"{{"type":"invokefunction","function_id":"f","data":"{payload}"}}"#
+        ))
+        .await;
+    assert_eq!(client.frame().await["data"], payload);
+    client.fence().await;
+}

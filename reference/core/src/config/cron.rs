@@ -91,9 +91,11 @@ fn parse(expression: &str) -> Option<Vec<Schedule>> {
         HOURS.read(hour)?.list()
     );
     let month = MONTHS.read(month)?.list();
+    // A day field that begins with `*` restricts nothing on behalf of the other one.
+    let both_restricted = !day.starts_with('*') && !weekday.starts_with('*');
     let day = DAYS_OF_MONTH.read(day)?;
     let weekday = DAYS_OF_WEEK.read(weekday)?.sunday_once();
-    let day_pairs = if day.is_full() || weekday.is_full() {
+    let day_pairs = if !both_restricted {
         vec![(day.list(), weekday.list_from_one())]
     } else {
         vec![
@@ -144,15 +146,14 @@ impl Field {
             return Some((*self.values.start(), self.last));
         }
         let (first, last) = match text.split_once('-') {
+            // A week may be written to end on SUN.
+            Some((first, last)) if self.values.contains(&7) && last.eq_ignore_ascii_case("SUN") => {
+                (self.value(first)?, *self.values.end())
+            }
             Some((first, last)) => (self.value(first)?, self.value(last)?),
             // `a/step` counts on from `a`.
             None if stepped => (self.value(text)?, self.last.max(self.value(text)?)),
             None => (self.value(text)?, self.value(text)?),
-        };
-        // A week may be written to end on SUN.
-        let last = match last {
-            0 if first > 0 && self.values.contains(&7) && self.last == 6 => 7,
-            last => last,
         };
         (first <= last).then_some((first, last))
     }
@@ -242,6 +243,7 @@ mod tests {
             "0 0 * * 5-7",
             "0 0 * * SAT-SUN",
             "0 0 31 2 MON",
+            "0 0 31 2 0-6",
             "5/10 * * * *",
             "  0   9 * * *  ",
             "*/2 * * * * *",
@@ -265,6 +267,7 @@ mod tests {
             "* * * 13 *",
             "* * * * 8",
             "5-1 * * * *",
+            "0 0 * * 5-0",
             "*/0 * * * *",
             "+1 * * * *",
             "1, * * * *",
@@ -317,6 +320,15 @@ mod tests {
         assert_eq!(
             first_after("0 0 22 * MON", start),
             "2026-11-22T00:00:00+00:00"
+        );
+        // A range that names every day is a restriction all the same, `*/2` is none.
+        assert_eq!(
+            first_after("0 0 1-31 * MON", start),
+            "2026-11-22T00:00:00+00:00"
+        );
+        assert_eq!(
+            first_after("0 0 */2 * MON", start),
+            "2026-11-23T00:00:00+00:00"
         );
     }
 

@@ -28,7 +28,7 @@ pub(super) fn read(config: &Config<'_>) -> Result<QueueConfig, Failure> {
             .filter(|size| (1..=BATCH_SIZE_MAX).contains(size))
             .ok_or_else(|| config.wrong("batch_size", &expected, raw))?,
     };
-    let expected = format!("seconds, more than 0 and at most {VISIBILITY_TIMEOUT_S_MAX}");
+    let expected = format!("seconds, from 0.001 to {VISIBILITY_TIMEOUT_S_MAX}");
     let seconds = config
         .value(
             "visibility_timeout",
@@ -36,7 +36,8 @@ pub(super) fn read(config: &Config<'_>) -> Result<QueueConfig, Failure> {
             &expected,
         )?
         .unwrap_or(VISIBILITY_TIMEOUT_S_DEFAULT);
-    if !(seconds > 0.0 && seconds <= VISIBILITY_TIMEOUT_S_MAX) {
+    let whole_ms = seconds >= 0.001;
+    if !(whole_ms && seconds <= VISIBILITY_TIMEOUT_S_MAX) {
         let problem = format!("must be {expected}, got {seconds}");
         return Err(config.refuse("visibility_timeout", &problem));
     }
@@ -76,12 +77,12 @@ mod tests {
             (
                 r#"{"queue_name":"q","visibility_timeout":-1}"#,
                 "Invalid queue config: `visibility_timeout` must be seconds, \
-                 more than 0 and at most 43200, got -1",
+                 from 0.001 to 43200, got -1",
             ),
             (
                 r#"{"queue_name":"q","visibility_timeout":"soon"}"#,
                 "Invalid queue config: `visibility_timeout` must be seconds, \
-                 more than 0 and at most 43200, got a string",
+                 from 0.001 to 43200, got a string",
             ),
         ] {
             assert_eq!(verdict(Builtin::Queue, config), expected, "{config}");

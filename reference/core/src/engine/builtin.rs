@@ -1,10 +1,13 @@
 //! The functions that the engine serves itself: a worker's introduction, and the lists that
 //! clients ask for (CO-16, CO-17).
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use serde::{Deserialize, Serialize};
-use serde_json::{value::RawValue, value::to_raw_value};
+use serde::Serialize;
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
 
 use super::{Engine, Output, sessions::Session};
 use crate::{Builtin, EventKind, SessionId};
@@ -31,14 +34,27 @@ impl EngineFunction {
     }
 }
 
-/// What a worker says of itself; every part is optional, and more is ignored.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+/// What a worker says of itself (CO-16).
+#[derive(Clone, Debug, Default)]
 pub(super) struct About {
     name: Option<String>,
     runtime: Option<String>,
     version: Option<String>,
     os: Option<String>,
+}
+
+impl About {
+    /// Every part is optional; what is more, or is no text, is ignored.
+    fn read(data: &RawValue) -> Self {
+        let fields: HashMap<String, Value> = serde_json::from_str(data.get()).unwrap_or_default();
+        let text = |name| fields.get(name).and_then(Value::as_str).map(str::to_owned);
+        Self {
+            name: text("name"),
+            runtime: text("runtime"),
+            version: text("version"),
+            os: text("os"),
+        }
+    }
 }
 
 impl Engine {
@@ -62,7 +78,7 @@ impl Engine {
     }
 
     fn describe_worker(&mut self, session: SessionId, data: &RawValue, out: &mut Output<'_, '_>) {
-        let about: About = serde_json::from_str(data.get()).unwrap_or_default();
+        let about = About::read(data);
         let name = about.name.clone();
         if let Some(session) = self.sessions.get_mut(session) {
             session.about = about;

@@ -102,7 +102,9 @@ impl Engine {
         let worker = registration.session;
         let id = out.next_id();
         let timer = self.timers.set(
-            out.now().monotonic + self.settings.call_timeout,
+            out.now()
+                .monotonic
+                .saturating_add(self.settings.call_timeout),
             Due::Call(id),
         );
         self.calls.sequence += 1;
@@ -146,6 +148,15 @@ impl Engine {
             };
             return self.report(session, dropped, out);
         };
+        // The call ends all the same: its caller must not wait for a worker's mistake (D-26).
+        if frame
+            .error
+            .as_ref()
+            .is_some_and(|it| !it.get().starts_with('{'))
+        {
+            let failure = Failure::invocation_failed(&call.function_id);
+            return self.fail_call(&call, failure, out);
+        }
         if let Some(caller) = &call.caller {
             let answer = Answer {
                 result: frame.result,
@@ -165,10 +176,15 @@ impl Engine {
         }
     }
 
-    /// Ends a call whose worker has gone (D-07).
-    pub(super) fn stop_call(&mut self, id: Uuid, out: &mut Output<'_, '_>) {
+    /// Ends a call that nobody will answer any more (D-07, D-23).
+    pub(super) fn stop_call(
+        &mut self,
+        id: Uuid,
+        why: fn(&str) -> Failure,
+        out: &mut Output<'_, '_>,
+    ) {
         if let Some(call) = self.take_call(id) {
-            let failure = Failure::invocation_stopped(&call.function_id);
+            let failure = why(&call.function_id);
             self.fail_call(&call, failure, out);
         }
     }

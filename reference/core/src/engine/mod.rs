@@ -135,12 +135,17 @@ impl Engine {
         }
     }
 
-    fn unreadable(&mut self, session: SessionId, reason: Unreadable, out: &mut Output<'_, '_>) {
+    fn unreadable(&mut self, session: SessionId, reason: Unreadable<'_>, out: &mut Output<'_, '_>) {
         let (problem, code, text) = match reason {
             Unreadable::NotUtf8 => (
                 "malformed frame: a text frame must be UTF-8".to_owned(),
                 CloseCode::InvalidPayload,
                 "a text frame must be UTF-8",
+            ),
+            Unreadable::BadFraming { problem } => (
+                format!("not the WebSocket protocol: {problem}"),
+                CloseCode::Protocol,
+                "not the WebSocket protocol",
             ),
             Unreadable::TooLarge { bytes_max } => (
                 format!("a frame must not be larger than {bytes_max} bytes"),
@@ -181,11 +186,16 @@ impl Machine for Engine {
             Input::Text { session, .. }
             | Input::Binary { session, .. }
             | Input::Unreadable { session, .. }
+            | Input::Overflowed { session }
             | Input::Disconnected { session }
                 if !self.sessions.is_live(session) => {}
             Input::Text { session, frame } => self.text(session, frame, out),
             Input::Binary { session, frame } => self.binary(session, frame, out),
             Input::Unreadable { session, reason } => self.unreadable(session, reason, out),
+            Input::Overflowed { session } => {
+                let reason = "it reads too slowly";
+                self.close(session, CloseCode::TryAgainLater, reason, out);
+            }
             Input::Disconnected { session } => {
                 self.end_session(session, "the worker disconnected", out);
             }

@@ -71,8 +71,7 @@ impl Engine {
         let kind = EventKind::Refused {
             subject,
             id: id.to_owned(),
-            code: failure.code().as_str().to_owned(),
-            message: failure.message().to_owned(),
+            failure: failure.clone(),
         };
         self.report(session, kind, out);
     }

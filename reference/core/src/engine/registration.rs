@@ -10,6 +10,10 @@ use crate::{
     wire::{FunctionRegistrationResult, RegisterFunction, RegisterService},
 };
 
+/// The largest format, metadata or config that a registration may leave with the engine, in
+/// bytes: it is kept, listed, and sent to providers (D-28).
+pub(super) const REGISTRATION_BYTES_MAX: usize = 1 << 20;
+
 impl Engine {
     /// Success is silent, a refusal is told (D-01).
     pub(super) fn register_function(
@@ -42,6 +46,24 @@ impl Engine {
             || EngineFunction::named(&frame.id).is_some()
         {
             return Err(Failure::duplicate_function(&frame.id));
+        }
+        if frame.id.starts_with("engine::") || *frame.id == *"enqueue" {
+            let problem = format!(
+                "`id`: '{}' is kept for the engine's own functions",
+                frame.id
+            );
+            return Err(Failure::invalid_request(problem));
+        }
+        for (field, value) in [
+            ("request_format", frame.request_format),
+            ("response_format", frame.response_format),
+            ("metadata", frame.metadata),
+        ] {
+            if value.is_some_and(|it| it.get().len() > REGISTRATION_BYTES_MAX) {
+                let problem =
+                    format!("`{field}` must not be larger than {REGISTRATION_BYTES_MAX} bytes");
+                return Err(Failure::invalid_request(problem));
+            }
         }
         let endpoint = frame
             .invocation

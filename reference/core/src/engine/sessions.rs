@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Engine, Output, builtin::About, triggers::Trigger};
 use crate::{
-    CloseCode, Effect, EventKind, SessionId,
+    CloseCode, Effect, EventKind, Failure, SessionId,
     wire::{Reattach, WorkerRegistered},
 };
 
@@ -26,6 +26,9 @@ pub(super) struct Session {
     pub(super) functions: BTreeSet<Arc<str>>,
     pub(super) triggers: BTreeMap<Arc<str>, Trigger>,
     pub(super) trigger_types: BTreeSet<Arc<str>>,
+    /// By type, triggers that it was asked for as a provider, gave up the type, and has still to
+    /// answer (D-18).
+    pub(super) owed_answers: BTreeMap<Arc<str>, Vec<Arc<str>>>,
     /// Calls that it has still to answer, in the order in which they were sent.
     pub(super) calls: BTreeMap<u64, Uuid>,
 }
@@ -86,6 +89,7 @@ impl Engine {
             functions: BTreeSet::new(),
             triggers: BTreeMap::new(),
             trigger_types: BTreeSet::new(),
+            owed_answers: BTreeMap::new(),
             calls: BTreeMap::new(),
         };
         self.sessions.add(id, session);
@@ -124,7 +128,7 @@ impl Engine {
             self.withdraw_trigger_type(trigger_type, out);
         }
         for call in session.calls.into_values() {
-            self.stop_call(call, out);
+            self.stop_call(call, Failure::worker_gone, out);
         }
     }
 
@@ -166,11 +170,12 @@ impl Engine {
         (older != session && held.0 == token).then_some(older)
     }
 
-    /// Answers every call in flight, then closes every session (D-23).
+    /// Answers everything that is waited for, then closes every session (D-23).
     pub(super) fn shut_down(&mut self, out: &mut Output<'_, '_>) {
         for call in self.calls.ids_in_order() {
-            self.stop_call(call, out);
+            self.stop_call(call, Failure::engine_stopping, out);
         }
+        self.stop_registrations(out);
         let sessions: Vec<SessionId> = self.sessions.iter().map(|(id, _)| id).collect();
         for session in &sessions {
             out.push(Effect::Close {

@@ -3,7 +3,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -31,6 +31,34 @@ pub(super) struct TriggerType {
     pub(super) call_request_format: Option<Box<RawValue>>,
     /// By the id under which the provider knows a trigger (D-18).
     known: BTreeMap<Arc<str>, Known>,
+    /// Of these, the abandoned ones, oldest first: a provider that never answers must not make
+    /// the engine remember for ever.
+    abandoned: VecDeque<Arc<str>>,
+}
+
+/// How many triggers that a provider has still to answer for are remembered (D-18).
+const ABANDONED_MAX: usize = 1_000;
+
+impl TriggerType {
+    fn abandon(&mut self, provider_id: &Arc<str>) {
+        self.known.insert(Arc::clone(provider_id), Known::Abandoned);
+        self.abandoned.push_back(Arc::clone(provider_id));
+        if self.abandoned.len() > ABANDONED_MAX
+            && let Some(oldest) = self.abandoned.pop_front()
+            && matches!(self.known.get(&oldest), Some(Known::Abandoned))
+        {
+            self.known.remove(&oldest);
+        }
+    }
+
+    /// The triggers that the provider has still to answer for.
+    fn unanswered(&self) -> Vec<Arc<str>> {
+        let known = self.known.iter();
+        known
+            .filter(|(_, it)| !matches!(it, Known::Accepted { .. }))
+            .map(|(id, _)| Arc::clone(id))
+            .collect()
+    }
 }
 
 /// A trigger from its provider's side.
@@ -103,13 +131,19 @@ impl Engine {
             return self.report_refusal(session, Subject::TriggerType, &frame.id, &failure, out);
         }
         let id: Arc<str> = (&*frame.id).into();
-        let trigger_type = TriggerType {
+        let mut trigger_type = TriggerType {
             provider: session,
             description: frame.description.as_deref().map(str::to_owned),
             trigger_request_format: frame.trigger_request_format.map(RawValue::to_owned),
             call_request_format: frame.call_request_format.map(RawValue::to_owned),
             known: BTreeMap::new(),
+            abandoned: VecDeque::new(),
         };
+        let own = self.sessions.get_mut(session);
+        let owed = own.and_then(|own| own.owed_answers.remove(&id));
+        for provider_id in owed.iter().flatten() {
+            trigger_type.abandon(provider_id);
+        }
         self.trigger_types
             .provided
             .insert(Arc::clone(&id), trigger_type);
@@ -145,9 +179,15 @@ impl Engine {
     /// Takes a type away from its provider. Accepted triggers stay (D-17), registrations that
     /// are still awaited end (D-19).
     pub(super) fn withdraw_trigger_type(&mut self, id: &str, out: &mut Output<'_, '_>) {
-        let Some(withdrawn) = self.trigger_types.provided.remove(id) else {
+        let Some((id, withdrawn)) = self.trigger_types.provided.remove_entry(id) else {
             return;
         };
+        let unanswered = withdrawn.unanswered();
+        if let Some(provider) = self.sessions.get_mut(withdrawn.provider)
+            && !unanswered.is_empty()
+        {
+            provider.owed_answers.insert(Arc::clone(&id), unanswered);
+        }
         for known in withdrawn.known.into_values() {
             match known {
                 Known::Awaited {
@@ -156,7 +196,7 @@ impl Engine {
                     timer,
                 } => {
                     self.timers.cancel(timer);
-                    self.refuse_trigger(&trigger, &Failure::trigger_type_not_found(id), out);
+                    self.refuse_trigger(&trigger, &Failure::trigger_type_not_found(&id), out);
                 }
                 Known::Awaited { trigger, timer, .. } => {
                     self.timers.cancel(timer);
@@ -194,7 +234,9 @@ impl Engine {
             provider_id: Arc::clone(&provider_id),
         };
         let timer = self.timers.set(
-            out.now().monotonic + self.settings.trigger_registration_timeout,
+            out.now()
+                .monotonic
+                .saturating_add(self.settings.trigger_registration_timeout),
             Due::TriggerRegistration(waiting),
         );
         let awaited = Known::Awaited {
@@ -256,9 +298,20 @@ impl Engine {
                 provided.known.insert(id, accepted);
                 self.report_dropped(session, &frame.id, out);
             }
-            Some(((_, Known::Abandoned), _)) | None => {
+            Some(((_, Known::Abandoned), _)) => self.report_dropped(session, &frame.id, out),
+            None => {
+                self.no_longer_owed(session, &frame);
                 self.report_dropped(session, &frame.id, out);
             }
+        }
+    }
+
+    /// An answer that came after its provider had given the type up.
+    fn no_longer_owed(&mut self, session: SessionId, frame: &TriggerRegistrationResult<'_>) {
+        let own = self.sessions.get_mut(session);
+        let owed = own.and_then(|own| own.owed_answers.get_mut(&*frame.trigger_type));
+        if let Some(owed) = owed {
+            owed.retain(|id| **id != *frame.id);
         }
     }
 
@@ -281,15 +334,13 @@ impl Engine {
             return;
         };
         if let Some(trigger) = self.remove_trigger(key) {
+            let refused = EventKind::RefusedByProvider {
+                id: key.1.to_string(),
+                error: error.get().to_owned(),
+            };
             if registrar_waits {
                 self.answer_registrar(key, &trigger, Some(error), out);
             }
-            let refused = EventKind::Refused {
-                subject: Subject::Trigger,
-                id: key.1.to_string(),
-                code: "refused by its provider".to_owned(),
-                message: format!("trigger type '{}'", trigger.trigger_type),
-            };
             self.report(key.0, refused, out);
         }
     }
@@ -297,18 +348,15 @@ impl Engine {
     pub(super) fn provider_timed_out(&mut self, waiting: &WaitingFor, out: &mut Output<'_, '_>) {
         let provided = self.trigger_types.provided.get_mut(&waiting.trigger_type);
         let Some(provided) = provided else { return };
-        let known = provided.known.get_mut(&waiting.provider_id);
-        let Some(known @ Known::Awaited { .. }) = known else {
-            return;
-        };
-        let Known::Awaited {
+        let Some(Known::Awaited {
             trigger,
             registrar_waits,
             ..
-        } = std::mem::replace(known, Known::Abandoned)
+        }) = provided.known.remove(&waiting.provider_id)
         else {
             return;
         };
+        provided.abandon(&waiting.provider_id);
         let provider = provided.provider;
         self.withdraw_from_provider(provider, waiting, out);
         let waited = self.settings.trigger_registration_timeout.as_millis();
@@ -346,15 +394,35 @@ impl Engine {
         }) = provided.known.remove(provider_id)
         {
             self.timers.cancel(timer);
-            provided
-                .known
-                .insert(Arc::clone(provider_id), Known::Abandoned);
+            provided.abandon(provider_id);
             if registrar_waits {
                 let failure = Failure::registration_cancelled(&key.1);
                 self.answer_registrar(key, trigger, Some(failure.to_raw()), out);
+                self.report_refusal(key.0, Subject::Trigger, &key.1, &failure, out);
             }
         }
         self.withdraw_from_provider(provider, &waiting, out);
+    }
+
+    /// Answers every registration that a registrar still waits for (D-19, D-23).
+    pub(super) fn stop_registrations(&mut self, out: &mut Output<'_, '_>) {
+        let mut waiting = BTreeSet::new();
+        for provided in self.trigger_types.provided.values() {
+            for known in provided.known.values() {
+                if let Known::Awaited {
+                    trigger,
+                    registrar_waits: true,
+                    ..
+                } = known
+                {
+                    waiting.insert(trigger.clone());
+                }
+            }
+        }
+        for key in waiting {
+            let failure = Failure::registration_stopped(&key.1);
+            self.refuse_trigger(&key, &failure, out);
+        }
     }
 
     fn withdraw_from_provider(

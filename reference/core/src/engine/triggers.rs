@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use serde_json::value::RawValue;
 
-use super::{Engine, Output, builtin::EngineFunction};
+use super::{Engine, Output, builtin::EngineFunction, registration::REGISTRATION_BYTES_MAX};
 use crate::{
     Builtin, EventKind, Failure, SessionId, Subject,
     wire::{RegisterTrigger, TriggerRegistrationResult},
@@ -64,6 +64,14 @@ impl Engine {
             && EngineFunction::named(&frame.function_id).is_none()
         {
             return Err(Failure::function_not_found(&frame.function_id));
+        }
+        if frame
+            .config
+            .is_some_and(|it| it.get().len() > REGISTRATION_BYTES_MAX)
+        {
+            let problem =
+                format!("`config` must not be larger than {REGISTRATION_BYTES_MAX} bytes");
+            return Err(Failure::invalid_config(problem));
         }
         if let Some(builtin) = builtin {
             builtin.read(frame.config)?;

@@ -14,6 +14,9 @@ use super::{
     envelope::{Envelope, Fields},
 };
 
+/// How much of an unknown type is repeated to its sender.
+const TYPE_CHARACTERS_SHOWN: usize = 100;
+
 impl<'a> Message<'a> {
     /// Reads one frame.
     ///
@@ -63,7 +66,7 @@ impl<'a> Message<'a> {
             "pong" => Self::Pong(Pong {}),
             _ => {
                 return Err(DecodeError::UnknownType {
-                    kind: kind.into_owned(),
+                    kind: kind.chars().take(TYPE_CHARACTERS_SHOWN).collect(),
                 });
             }
         })
@@ -192,7 +195,7 @@ fn trigger_registration_result<'a>(
         id: fields.id("id", frame.id)?,
         trigger_type: fields.id("trigger_type", frame.trigger_type)?,
         function_id: fields.id("function_id", frame.function_id)?,
-        error: frame.error.map(Cow::Borrowed),
+        error: fields.error_body(frame.error)?,
     })
 }
 

@@ -82,6 +82,9 @@ impl<'a> Envelope<'a> {
     }
 }
 
+/// The longest id that a frame may hold, in bytes (D-28).
+const ID_BYTES_MAX: usize = 1_024;
+
 /// Interprets fields one at a time and knows where it is, for the error message.
 #[derive(Clone, Copy)]
 pub(super) struct Fields {
@@ -158,6 +161,10 @@ impl Fields {
     ) -> Result<Option<Cow<'a, str>>, DecodeError> {
         match self.text(field, raw)? {
             Some(id) if id.is_empty() => Err(self.fault(field, "must not be empty".to_owned())),
+            Some(id) if id.len() > ID_BYTES_MAX => {
+                let problem = format!("must not be longer than {ID_BYTES_MAX} bytes");
+                Err(self.fault(field, problem))
+            }
             id => Ok(id),
         }
     }
@@ -171,6 +178,17 @@ impl Fields {
         match raw {
             Some(raw) if kind_of(raw) != "a number" => Err(self.wrong(field, "a number", raw)),
             raw => Ok(raw),
+        }
+    }
+
+    /// An error body: an object, whatever is in it.
+    pub(super) fn error_body<'a>(
+        self,
+        raw: Option<&'a RawValue>,
+    ) -> Result<Option<Cow<'a, RawValue>>, DecodeError> {
+        match raw {
+            Some(raw) if !raw.get().starts_with('{') => Err(self.wrong("error", "an object", raw)),
+            raw => Ok(raw.map(Cow::Borrowed)),
         }
     }
 

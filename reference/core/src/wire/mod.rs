@@ -97,7 +97,7 @@ pub enum DecodeError {
     /// A `type` that the protocol does not have.
     #[error("unknown frame type `{kind}`")]
     UnknownType {
-        /// As it was sent.
+        /// As it was sent, or the beginning of it.
         kind: String,
     },
     /// A field that is missing, empty or of the wrong kind.

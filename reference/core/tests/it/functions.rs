@@ -163,8 +163,12 @@ fn the_engines_own_functions_cannot_be_registered() {
         let answer = lab.ask(worker, register_function(id));
         assert_eq!(answer["error"]["code"], "duplicate_function_id");
     }
-    // Only these are taken, not all that look like them.
-    lab.function(worker, "engine::mine");
+    // Nor can those that the engine may have some day.
+    for id in ["engine::mine", "enqueue"] {
+        let answer = lab.ask(worker, register_function(id));
+        assert_eq!(answer["error"]["code"], "invalid_request");
+    }
+    lab.function(worker, "engine.mine");
 }
 
 #[test]
@@ -187,4 +191,29 @@ fn registrations_and_refusals_are_logged() {
     assert_eq!(lines[3], r"registered service `s\n`");
     assert_eq!(lines.len(), 4);
     lab.frames(worker);
+}
+
+#[test]
+fn what_a_registration_leaves_with_the_engine_is_bounded() {
+    let mut lab = Lab::new();
+    let worker = lab.connect();
+    let large = json!({"description": "x".repeat(1 << 20)});
+    for field in ["request_format", "response_format", "metadata"] {
+        let answer = lab.ask(
+            worker,
+            json!({"type": "registerfunction", "id": "f", field: large}),
+        );
+        assert_eq!(answer["error"]["code"], "invalid_request");
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains(field), "{message}");
+    }
+    lab.function(worker, "f");
+    let answer = lab.ask(
+        worker,
+        json!({
+            "type": "registertrigger", "id": "t", "trigger_type": "http", "function_id": "f",
+            "config": {"path": "/", "more": large},
+        }),
+    );
+    assert_eq!(answer["error"]["code"], "invalid_config");
 }

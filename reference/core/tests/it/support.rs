@@ -24,7 +24,7 @@ pub enum Step {
     Connected(SessionId),
     Text(SessionId, String),
     Binary(SessionId, Vec<u8>),
-    Unreadable(SessionId, Unreadable),
+    Unreadable(SessionId, Unreadable<'static>),
     Disconnected(SessionId),
     Tick,
     Shutdown,

@@ -78,9 +78,8 @@ fn a_providers_error_passes_to_the_registrar_unchanged() {
     let (mut lab, provider, registrar) = provided();
     for error in [
         r#"{"message":"no such bucket", "code":"bucket_not_found","hint":1e400}"#,
-        r#""just a text""#,
-        "[1,  2]",
-        "false",
+        r#"{"code":  "no message"}"#,
+        "{}",
     ] {
         lab.send(registrar, blob("t"));
         lab.frames(provider);
@@ -281,4 +280,35 @@ fn what_a_provider_is_sent_has_its_type_first_and_no_null_but_the_config() {
     );
     assert_eq!(parse(&texts[1]), withdrawn("t"));
     lab.frames(registrar);
+}
+
+#[test]
+fn an_answer_from_before_a_type_was_given_up_is_not_taken_for_a_later_one() {
+    let (mut lab, provider, registrar) = provided();
+    lab.send(registrar, blob("t"));
+    lab.frames(provider);
+    lab.send(
+        provider,
+        json!({"type": "unregistertriggertype", "id": "blob"}),
+    );
+    assert_eq!(
+        lab.only_frame(registrar)["error"]["code"],
+        "trigger_type_not_found"
+    );
+    lab.send(
+        provider,
+        json!({"type": "registertriggertype", "id": "blob"}),
+    );
+    lab.send(registrar, blob("t"));
+    let asked = lab.only_frame(provider);
+    assert_ne!(asked["id"], "t", "it has still to answer for that one");
+    let late = r#"{"type":"triggerregistrationresult","id":"t","trigger_type":"blob","function_id":"f","error":{"code":"late","message":""}}"#;
+    lab.send(provider, late);
+    lab.assert_silent(registrar);
+    let id = &asked["id"];
+    let right = format!(
+        r#"{{"type":"triggerregistrationresult","id":{id},"trigger_type":"blob","function_id":"f"}}"#
+    );
+    lab.send(provider, right);
+    assert_eq!(lab.only_frame(registrar).get("error"), None);
 }

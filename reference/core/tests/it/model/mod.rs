@@ -85,6 +85,8 @@ pub struct Model {
     functions: BTreeSet<(SessionId, String)>,
     triggers: BTreeMap<Key, Trigger>,
     types: BTreeMap<String, Provided>,
+    /// Ids that a session has still to answer for, by the type that it gave up meanwhile.
+    owed: BTreeMap<(SessionId, String), BTreeSet<String>>,
     pub calls: Vec<Call>,
     pub announcements: Vec<Announcement>,
     expected: Vec<Expected>,

@@ -1,6 +1,6 @@
 //! Triggers and their types.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use reference_core::SessionId;
 use serde_json::{Value, json};
@@ -66,9 +66,10 @@ impl Model {
             let answer = json!({"type": "triggertyperegistrationresult", "id": id, "error": error});
             return self.expect(session, [answer]);
         }
+        let owed = self.owed.remove(&(session, id.to_owned()));
         let provided = Provided {
             provider: session,
-            taken: BTreeMap::new(),
+            taken: owed.into_iter().flatten().map(|it| (it, None)).collect(),
         };
         self.types.insert(id.to_owned(), provided);
         let stayed: Vec<Key> = self
@@ -97,6 +98,9 @@ impl Model {
     ) {
         let provided = self.types.get_mut(trigger_type);
         let Some(provided) = provided.filter(|it| it.provider == session) else {
+            if let Some(owed) = self.owed.get_mut(&(session, trigger_type.to_owned())) {
+                owed.remove(id);
+            }
             return;
         };
         let Some(holder) = provided.taken.get(id).cloned() else {
@@ -172,6 +176,16 @@ impl Model {
     /// Accepted triggers stay (D-17); who waits is told (D-19).
     pub(super) fn withdraw_type(&mut self, id: &str) {
         let withdrawn = self.types.remove(id).unwrap();
+        let unanswered = |key: &Option<Key>| match key {
+            Some(key) => self.triggers[key].awaited.is_some(),
+            None => true,
+        };
+        let taken = withdrawn.taken.iter();
+        let owed = taken
+            .filter(|(_, key)| unanswered(key))
+            .map(|(id, _)| id.clone());
+        self.owed
+            .insert((withdrawn.provider, id.to_owned()), owed.collect());
         for key in withdrawn.taken.into_values().flatten() {
             let trigger = self.triggers.get_mut(&key).unwrap();
             trigger.provider_id = None;
