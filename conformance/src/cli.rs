@@ -107,10 +107,10 @@ pub(crate) struct RunArgs {
           value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: u16,
 
-    /// How long something that has to come may take, in milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 3_000,
-          value_parser = clap::value_parser!(u64).range(1..=600_000))]
-    pub(crate) patience_ms: u64,
+    /// How long something that has to come may take, in milliseconds; by default up to 3,000,
+    /// and less with an engine that was seen to answer faster, or not at all.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub(crate) patience_ms: Option<u64>,
 
     /// Show every clause and every branch taken.
     #[arg(short, long)]

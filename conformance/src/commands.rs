@@ -57,11 +57,10 @@ fn select(selection: &Selection, cases: &Cases) -> Result<Vec<Case>, Problem> {
         *selector != histories::ID && cases.select(std::slice::from_ref(*selector)).is_empty()
     };
     if let Some(selector) = selection.select.iter().find(unknown) {
-        let message = format!("nothing is called `{selector}`; `conformance list` shows the cases");
-        return Err(Problem::new(Exit::NothingRan, message));
+        return Err(unknown_name(selector, cases));
     }
     let mut selected = cases.select(&selection.select);
-    if selection.select.iter().any(|it| it == histories::ID) {
+    if wants_histories(selection) {
         let probes = cases
             .iter()
             .filter(|it| it.probes.is_some() && !selected.iter().any(|other| other.id == it.id));
@@ -74,6 +73,25 @@ fn select(selection: &Selection, cases: &Cases) -> Result<Vec<Case>, Problem> {
     Ok(selected)
 }
 
+/// Random histories belong to everything, and can be asked for by name.
+pub(crate) fn wants_histories(selection: &Selection) -> bool {
+    selection.select.is_empty() || selection.select.iter().any(|it| it == histories::ID)
+}
+
+fn unknown_name(name: &str, cases: &Cases) -> Problem {
+    const LIKENESS_MIN: f64 = 0.8;
+    let likeness = |case: &&Case| strsim::jaro_winkler(name, &case.id);
+    let nearest = cases
+        .iter()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let hint = match nearest.filter(|case| likeness(case) > LIKENESS_MIN) {
+        Some(case) => format!("did you mean `{}`?", case.id),
+        None => "`conformance list` shows the cases".to_owned(),
+    };
+    let message = format!("no case and no clause is called `{name}`; {hint}");
+    Problem::new(Exit::Usage, message)
+}
+
 /// A reader that stops reading, such as `head`, is no fault of anybody's.
 pub(crate) fn unless_closed(written: io::Result<()>) -> io::Result<()> {
     match written {
@@ -84,7 +102,9 @@ pub(crate) fn unless_closed(written: io::Result<()>) -> io::Result<()> {
 
 fn list(selection: &Selection, out: &mut dyn Write) -> Result<Exit, Problem> {
     let (_, cases) = load(&selection.source)?;
-    unless_closed(report::list(&select(selection, &cases)?, out))?;
+    let selected = select(selection, &cases)?;
+    let histories = wants_histories(selection);
+    unless_closed(report::list(&selected, histories, out))?;
     Ok(Exit::Conforms)
 }
 
@@ -94,9 +114,10 @@ fn explain(name: &str, source: &Source, out: &mut dyn Write) -> Result<Exit, Pro
         report::explain_clause(clause, &cases, out)
     } else if let Some(case) = cases.get(name) {
         report::explain_case(case, out)
+    } else if name == histories::ID {
+        report::explain_histories(out)
     } else {
-        let message = format!("no clause and no case is called `{name}`; see `conformance list`");
-        return Err(Problem::new(Exit::Usage, message));
+        return Err(unknown_name(name, &cases));
     };
     unless_closed(written)?;
     Ok(Exit::Conforms)
@@ -105,15 +126,19 @@ fn explain(name: &str, source: &Source, out: &mut dyn Write) -> Result<Exit, Pro
 fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Problem> {
     let (ledger, cases) = load(&args.selection.source)?;
     let selected = select(&args.selection, &cases)?;
+    if args.histories == 0
+        && args.selection.select.iter().all(|it| it == histories::ID)
+        && !args.selection.select.is_empty()
+    {
+        let message = "random histories alone are asked for, but none of them (--histories 0)";
+        return Err(Problem::new(Exit::NothingRan, message));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Problem::new(Exit::OurFault, error))?;
-    let interrupted = || Problem::new(Exit::Interrupted, "interrupted");
-    runtime.block_on(async {
-        tokio::select! {
-            done = judge(args, &ledger, selected, out) => done,
-            _ = tokio::signal::ctrl_c() => Err(interrupted()),
-        }
-    })
+    let done = runtime.block_on(judge(args, &ledger, selected, out));
+    // A history that is still under way when the run is interrupted is not waited for.
+    runtime.shutdown_background();
+    done
 }

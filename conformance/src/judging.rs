@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     cli::RunArgs,
-    commands::unless_closed,
+    commands::{unless_closed, wants_histories},
     embedded,
     exit::{Exit, Problem},
 };
@@ -32,10 +32,15 @@ pub(crate) async fn judge(
     out: &mut dyn Write,
 ) -> Result<Exit, Problem> {
     let began = Instant::now();
+    let mut interrupt =
+        Interrupt::install().map_err(|error| Problem::new(Exit::OurFault, error))?;
     let (target, server) = aim(args, out).await?;
     let pace = Pace {
         jobs: args.jobs.into(),
-        patience: Duration::from_millis(args.patience_ms),
+        patience: args
+            .patience_ms
+            .map_or(Pace::default().patience, Duration::from_millis),
+        adapts: args.patience_ms.is_none(),
         ..Pace::default()
     };
     let context = Context::new(target, pace).map_err(|it| Problem::new(Exit::OurFault, it))?;
@@ -46,18 +51,22 @@ pub(crate) async fn judge(
         .map_err(|error| Problem::new(Exit::Unreachable, error))?;
     let plan = histories_plan(args);
     let (events, listener) = mpsc::unbounded_channel();
-    let progress = tokio::spawn(show_progress(listener));
-    let outcomes = runner::run(&context, cases, plan, &events).await;
+    let collecting = tokio::spawn(collect(listener));
+    let interrupted = tokio::select! {
+        _ = runner::run(&context, cases, plan, &events) => false,
+        () = interrupt.wait() => true,
+    };
     drop(events);
-    // The counter is for the eye only.
-    let _ = progress.await;
+    let outcomes = collecting
+        .await
+        .map_err(|error| Problem::new(Exit::OurFault, error))?;
     if let Some(server) = server {
         server.shutdown().await;
     }
     let run = Run {
         ledger,
         outcomes: &outcomes,
-        complete: args.selection.select.is_empty(),
+        complete: args.selection.select.is_empty() && !interrupted,
         strict: args.strict,
         again: &again(args, plan, &outcomes),
         took: began.elapsed(),
@@ -66,6 +75,10 @@ pub(crate) async fn judge(
         verbose: args.verbose,
     };
     unless_closed(report::human(&run, style, out))?;
+    if interrupted {
+        let message = "interrupted: what had ended by then is reported";
+        return Err(Problem::new(Exit::Interrupted, message));
+    }
     Ok(exit_of(&outcomes, args.strict))
 }
 
@@ -73,6 +86,10 @@ pub(crate) async fn judge(
 async fn aim(args: &RunArgs, out: &mut dyn Write) -> Result<(Target, Option<Server>), Problem> {
     let hello = !args.no_hello;
     if let Some(url) = &args.url {
+        if !url.starts_with("ws://") {
+            let message = format!("`{url}` must begin with ws:// (wss:// is not supported)");
+            return Err(Problem::new(Exit::Usage, message));
+        }
         unless_closed(writeln!(out, "target: {url}"))?;
         let target = Target {
             url: url.clone(),
@@ -97,11 +114,8 @@ async fn aim(args: &RunArgs, out: &mut dyn Write) -> Result<(Target, Option<Serv
     Ok((target, Some(server)))
 }
 
-/// Random histories belong to a run of everything, and can be asked for by name.
 fn histories_plan(args: &RunArgs) -> Option<histories::Plan> {
-    let select = &args.selection.select;
-    let wanted = select.is_empty() || select.iter().any(|it| it == histories::ID);
-    (wanted && args.histories > 0).then(|| histories::Plan {
+    (wants_histories(&args.selection) && args.histories > 0).then(|| histories::Plan {
         histories: args.histories,
         steps_max: 40,
         seed: args.seed.unwrap_or_else(histories::random_seed),
@@ -145,21 +159,46 @@ fn again(args: &RunArgs, plan: Option<histories::Plan>, outcomes: &[Outcome]) ->
     command
 }
 
-/// A counter on a terminal, which makes way for the report.
-async fn show_progress(mut events: mpsc::UnboundedReceiver<Event>) {
+/// Gathers what has ended, in order of the ids; shows a counter on a terminal meanwhile.
+async fn collect(mut events: mpsc::UnboundedReceiver<Event>) -> Vec<Outcome> {
     let mut err = io::stderr();
     let seen = err.is_terminal();
-    let (mut done, mut all) = (0, 0);
+    let (mut outcomes, mut all) = (Vec::new(), 0);
     while let Some(event) = events.recv().await {
         match event {
             Event::Started { cases } => all = cases,
-            Event::Finished(_) => done += 1,
+            Event::Finished(outcome) => outcomes.push(*outcome),
         }
         if seen {
-            let _ = write!(err, "\r{done}/{all} cases");
+            let _ = write!(err, "\r{}/{all} cases", outcomes.len());
         }
     }
     if seen {
         let _ = write!(err, "\r\x1b[K");
+    }
+    outcomes.sort_unstable_by(|a, b| a.case.cmp(&b.case));
+    outcomes
+}
+
+/// Ctrl-C, which from its installation on is no sudden end.
+struct Interrupt {
+    #[cfg(unix)]
+    signal: tokio::signal::unix::Signal,
+    #[cfg(windows)]
+    signal: tokio::signal::windows::CtrlC,
+}
+
+impl Interrupt {
+    fn install() -> io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?,
+            #[cfg(windows)]
+            signal: tokio::signal::windows::ctrl_c()?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        self.signal.recv().await;
     }
 }

@@ -32,8 +32,15 @@ use crate::{
     transcript::{Direction, Transcript},
 };
 
-const MESSAGE_BYTES_MAX: usize = 64 << 20;
+const MESSAGE_BYTES_MAX: usize = 8 << 20;
+/// What an engine may send to one session: no case asks for anything near it, and an engine that
+/// never stops must not fill the suite's memory.
+const FRAMES_MAX: usize = 20_000;
+const BYTES_MAX: usize = 8 << 20;
 const BUFFER_BYTES: usize = 16 << 10;
+
+/// How long past a deadline what has arrived already is still looked at.
+const PAST_DEADLINE: Duration = Duration::from_millis(100);
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -52,6 +59,7 @@ enum Incoming {
     Frame(Frame),
     Pong(Bytes),
     Ended(Option<u16>),
+    Flooded,
 }
 
 /// Why a session could not be opened.
@@ -69,6 +77,8 @@ pub enum Stop {
     Patience,
     /// The connection has ended, with this close code if there was one.
     Ended(Option<u16>),
+    /// The engine has sent more than anybody could have asked for.
+    Flooded,
 }
 
 /// One open session.
@@ -79,7 +89,7 @@ pub struct Session {
     incoming: UnboundedReceiver<Incoming>,
     /// Frames that no expectation has taken yet, in order.
     kept: Vec<Frame>,
-    ended: Option<Option<u16>>,
+    ended: Option<Stop>,
     pings: u64,
     reader: JoinHandle<()>,
     transcript: Transcript,
@@ -196,7 +206,7 @@ impl Session {
             match self.receive(deadline).await {
                 Ok(()) => {}
                 Err(Stop::Ended(code)) => return Ok(code),
-                Err(Stop::Patience) => return Err(Stop::Patience),
+                Err(stop) => return Err(stop),
             }
         }
     }
@@ -265,16 +275,25 @@ impl Session {
             Incoming::Frame(frame) => self.kept.push(frame),
             Incoming::Pong(_) => {}
             Incoming::Ended(code) => {
-                self.ended = Some(code);
-                return Err(Stop::Ended(code));
+                return Err(self.end(Stop::Ended(code)));
             }
+            Incoming::Flooded => return Err(self.end(Stop::Flooded)),
         }
         Ok(())
     }
 
+    fn end(&mut self, stop: Stop) -> Stop {
+        self.ended = Some(stop);
+        stop
+    }
+
     async fn next(&mut self, deadline: Instant) -> Result<Incoming, Stop> {
-        if let Some(code) = self.ended {
-            return Err(Stop::Ended(code));
+        if let Some(stop) = self.ended {
+            return Err(stop);
+        }
+        // What is already there is looked at, but not for longer than the time given.
+        if Instant::now() > deadline + PAST_DEADLINE {
+            return Err(Stop::Patience);
         }
         match timeout_at(deadline, self.incoming.recv()).await {
             Ok(Some(incoming)) => Ok(incoming),
@@ -324,7 +343,14 @@ async fn read(
     transcript: Transcript,
 ) {
     let mut code = None;
+    let (mut frames, mut bytes) = (0, 0);
     loop {
+        if frames > FRAMES_MAX || bytes > BYTES_MAX {
+            let note = format!("no longer listened to, after {frames} frames of {bytes} bytes");
+            transcript.add(&name, Direction::Note, note);
+            let _ = incoming.send(Incoming::Flooded);
+            return;
+        }
         let message = match stream.next().await {
             Some(Ok(message)) => message,
             Some(Err(error)) => {
@@ -335,6 +361,8 @@ async fn read(
             }
             None => break,
         };
+        frames += 1;
+        bytes += message.len();
         let received = |text: String| transcript.add(&name, Direction::Received, text);
         match message {
             Message::Text(text) => match Frame::read(&text) {

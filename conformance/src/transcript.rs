@@ -5,6 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Beyond this nothing more is noted: nobody reads it, and an engine may never stop.
+const ENTRIES_MAX: usize = 50_000;
+const ENTRY_BYTES_MAX: usize = 64 << 10;
+
 /// Which way an entry went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -47,13 +51,19 @@ impl Default for Transcript {
 
 impl Transcript {
     pub(crate) fn add(&self, session: &str, direction: Direction, text: impl Into<String>) {
-        let entry = Entry {
+        let mut entry = Entry {
             at: self.began.elapsed(),
             session: session.to_owned(),
             direction,
             text: text.into(),
         };
-        self.lock().push(entry);
+        let mut entries = self.lock();
+        if entries.len() < ENTRIES_MAX {
+            entry
+                .text
+                .truncate(entry.text.floor_char_boundary(ENTRY_BYTES_MAX));
+            entries.push(entry);
+        }
     }
 
     /// The lines so far.

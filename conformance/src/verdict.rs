@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     case::Level,
+    histories,
     ledger::{Clause, Coverage},
     template::Mismatch,
     transcript::Entry,
@@ -31,6 +32,8 @@ pub struct Failure {
     pub problem: String,
     /// Place by place, where a frame was compared.
     pub mismatches: Vec<Mismatch>,
+    /// The steps that led there, if they are not those of a case file.
+    pub history: Vec<String>,
 }
 
 /// A case that has been run.
@@ -73,6 +76,8 @@ pub enum Verdict {
     Passed,
     /// What could be exercised holds: its registration.
     RegistrationOnly,
+    /// What could be exercised holds, but something that decides could not be.
+    InPart(String),
     /// A case that decides failed.
     Failed,
     /// Only what does not decide differs: a text, a suggestion, a silence of the documents.
@@ -99,6 +104,17 @@ impl Verdict {
             return Self::Differs;
         }
         if judging.iter().any(|it| it.status == Status::Passed) {
+            let missed = judging.iter().find_map(|it| match &it.status {
+                Status::Untestable(reason)
+                    if it.level == Level::Must && it.case != histories::ID =>
+                {
+                    Some(reason.clone())
+                }
+                _ => None,
+            });
+            if let Some(reason) = missed {
+                return Self::InPart(reason);
+            }
             return match clause.coverage {
                 Coverage::Full => Self::Passed,
                 Coverage::Registration | Coverage::None => Self::RegistrationOnly,
@@ -122,6 +138,7 @@ impl Verdict {
         match self {
             Self::Passed => "passed",
             Self::RegistrationOnly => "registration only",
+            Self::InPart(_) => "passed in part",
             Self::Failed => "failed",
             Self::Differs => "differs",
             Self::Untestable(_) => "untestable",

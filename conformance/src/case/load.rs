@@ -2,8 +2,12 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
-use super::Case;
-use crate::{assets, ledger::Ledger};
+use super::{Action, AlternativeKind, Case};
+use crate::{
+    assets,
+    ledger::Ledger,
+    template::{TemplateError, Use, check},
+};
 
 /// All cases of a run, in order of their ids.
 #[derive(Clone, Debug)]
@@ -76,7 +80,7 @@ impl Cases {
                 Ok(case) => case,
                 Err(source) => return Err(CaseError::Format { path, source }),
             };
-            if let Err(problem) = check(&case, &path, ledger) {
+            if let Err(problem) = check_case(&case, &path, ledger) {
                 return Err(CaseError::Content { path, problem });
             }
             if let Some((other, _)) = cases.get(&case.id) {
@@ -180,7 +184,7 @@ fn glob(pattern: &str, text: &str) -> bool {
     rest.is_empty() || last.is_empty() || text.ends_with(last)
 }
 
-fn check(case: &Case, path: &str, ledger: &Ledger) -> Result<(), String> {
+fn check_case(case: &Case, path: &str, ledger: &Ledger) -> Result<(), String> {
     if Path::new(path).file_stem().and_then(|it| it.to_str()) != Some(&case.id) {
         return Err(format!(
             "the id is `{}`, so the file must be `{0}.json`",
@@ -209,7 +213,7 @@ fn check(case: &Case, path: &str, ledger: &Ledger) -> Result<(), String> {
     }
     let mut open: Vec<&str> = case.sessions.iter().map(String::as_str).collect();
     for step in &case.steps {
-        if matches!(step.action, super::Action::Connect) {
+        if matches!(step.action, Action::Connect) {
             if open.contains(&step.on.as_str()) {
                 return Err(format!("session `{}` is open already", step.on));
             }
@@ -220,8 +224,30 @@ fn check(case: &Case, path: &str, ledger: &Ledger) -> Result<(), String> {
                 step.on
             ));
         }
+        check_templates(&step.action).map_err(|error| error.to_string())?;
     }
     Ok(())
+}
+
+fn check_templates(action: &Action) -> Result<(), TemplateError> {
+    match action {
+        Action::Send(template) | Action::SendText(template) => check(template, Use::Send),
+        Action::Expect(template) | Action::Quiet(template) => check(template, Use::Compare),
+        Action::ExpectAll(templates) => templates.iter().try_for_each(|it| check(it, Use::Compare)),
+        Action::ExpectOne(alternatives) => alternatives.iter().try_for_each(|it| match &it.kind {
+            AlternativeKind::Expect(template) | AlternativeKind::Quiet(template) => {
+                check(template, Use::Compare)
+            }
+            AlternativeKind::Close(_) => Ok(()),
+        }),
+        Action::Connect
+        | Action::SendRaw(_)
+        | Action::Alive
+        | Action::Ping
+        | Action::Close(_)
+        | Action::Drop
+        | Action::ExpectClose(_) => Ok(()),
+    }
 }
 
 #[cfg(test)]

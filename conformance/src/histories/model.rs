@@ -37,13 +37,16 @@ pub(super) struct Model {
     sessions: Vec<Session>,
     /// Each type's provider.
     providers: BTreeMap<usize, usize>,
-    /// Functions and types whose last known holder went in a way that the documents leave open.
-    open_functions: BTreeSet<usize>,
-    open_types: BTreeSet<usize>,
-    /// Triggers whose type went: whether their ids are still taken, the documents leave open.
-    open_triggers: BTreeSet<(usize, usize)>,
-    /// Trigger ids of sessions that have ended: likewise.
-    ended_triggers: BTreeSet<usize>,
+    /// What two sessions have had a hand in: whose it is then, and whether it is still there,
+    /// the documents leave open, for the rest of the history.
+    contested: Contested,
+}
+
+#[derive(Debug, Default)]
+struct Contested {
+    functions: BTreeSet<usize>,
+    types: BTreeSet<usize>,
+    triggers: BTreeSet<usize>,
 }
 
 impl Model {
@@ -52,10 +55,7 @@ impl Model {
             strict,
             sessions: (0..sessions).map(|_| Session::default()).collect(),
             providers: BTreeMap::new(),
-            open_functions: BTreeSet::new(),
-            open_types: BTreeSet::new(),
-            open_triggers: BTreeSet::new(),
-            ended_triggers: BTreeSet::new(),
+            contested: Contested::default(),
         }
     }
 
@@ -73,63 +73,75 @@ impl Model {
     }
 
     pub(super) fn function(&self, function: usize) -> Presence {
-        let open = self.open_functions.contains(&function) && !self.strict;
+        let open = self.contested.functions.contains(&function) && !self.strict;
         presence(!self.servers(function).is_empty(), open)
     }
 
+    /// The provider of a type, if it is certain who that is.
     pub(super) fn provider(&self, trigger_type: usize) -> Option<usize> {
-        self.providers.get(&trigger_type).copied()
+        let certain = self.strict || !self.contested.types.contains(&trigger_type);
+        self.providers
+            .get(&trigger_type)
+            .copied()
+            .filter(|_| certain)
     }
 
     fn trigger_type(&self, trigger_type: Type) -> Presence {
         match trigger_type {
             Type::Http | Type::Cron | Type::Queue => Presence::Present,
             Type::OfWorker(id) => {
-                let open = self.open_types.contains(&id) && !self.strict;
+                let open = self.contested.types.contains(&id) && !self.strict;
                 presence(self.providers.contains_key(&id), open)
             }
         }
     }
 
     pub(super) fn register_function(&mut self, session: usize, function: usize) {
+        if self.servers(function).iter().any(|it| *it != session) {
+            self.contested.functions.insert(function);
+        }
         if let Some(session) = self.session(session) {
             session.functions.insert(function);
         }
-        self.open_functions.remove(&function);
     }
 
     pub(super) fn unregister_function(&mut self, session: usize, function: usize) {
-        let own = self.session(session);
-        let had = own.is_some_and(|own| own.functions.remove(&function));
-        // Whose function remains when two sessions had it, the documents do not say.
-        if had && !self.servers(function).is_empty() {
-            self.open_functions.insert(function);
+        if let Some(own) = self.session(session) {
+            own.functions.remove(&function);
+        }
+        if !self.servers(function).is_empty() {
+            self.contested.functions.insert(function);
         }
     }
 
     /// A second provider of a type is refused (D-17).
     pub(super) fn register_type(&mut self, session: usize, trigger_type: usize) {
-        self.providers.entry(trigger_type).or_insert(session);
-        self.open_types.remove(&trigger_type);
-    }
-
-    pub(super) fn unregister_type(&mut self, session: usize, trigger_type: usize) {
-        if self.provider(trigger_type) == Some(session) {
-            self.providers.remove(&trigger_type);
-            self.reopen_triggers(trigger_type);
+        let provider = *self.providers.entry(trigger_type).or_insert(session);
+        if provider != session {
+            self.contested.types.insert(trigger_type);
         }
     }
 
-    fn reopen_triggers(&mut self, trigger_type: usize) {
-        let sessions = self.sessions.iter().enumerate();
-        let of_type = sessions.flat_map(|(index, session)| {
+    pub(super) fn unregister_type(&mut self, session: usize, trigger_type: usize) {
+        match self.providers.get(&trigger_type) {
+            Some(provider) if *provider == session => {
+                self.providers.remove(&trigger_type);
+                self.contest_triggers_of(trigger_type);
+            }
+            Some(_) => {
+                self.contested.types.insert(trigger_type);
+            }
+            None => {}
+        }
+    }
+
+    /// Whether a trigger whose type has gone is still there, the documents do not say.
+    fn contest_triggers_of(&mut self, trigger_type: usize) {
+        for session in &self.sessions {
             let triggers = session.triggers.iter();
-            triggers
-                .filter(|(_, it)| **it == Type::OfWorker(trigger_type))
-                .map(move |(id, _)| (index, *id))
-        });
-        let of_type: Vec<_> = of_type.collect();
-        self.open_triggers.extend(of_type);
+            let of_type = triggers.filter(|(_, it)| **it == Type::OfWorker(trigger_type));
+            self.contested.triggers.extend(of_type.map(|(id, _)| *id));
+        }
     }
 
     /// The codes in the document's order; all of them may be reported, the first one is what
@@ -137,7 +149,9 @@ impl Model {
     pub(super) fn trigger(&self, step: &TriggerStep) -> Allowed {
         let own = self.sessions.get(step.session).map(|it| &it.triggers);
         let taken = own.is_some_and(|it| it.contains_key(&step.trigger));
-        let open = !self.strict && self.is_open(step.session, step.trigger, taken);
+        let elsewhere = self.elsewhere(step.session, step.trigger);
+        let contested = elsewhere || self.contested.triggers.contains(&step.trigger);
+        let open = contested && !self.strict;
         let built_in = !matches!(step.trigger_type, Type::OfWorker(_));
         let faults = [
             (
@@ -163,51 +177,50 @@ impl Model {
         }
     }
 
-    /// Whether the documents leave open if a trigger's id is free: its type went, or another
-    /// session has it, or had it. An id that the session certainly has is not free.
-    fn is_open(&self, session: usize, trigger: usize, taken: bool) -> bool {
+    /// Whether another session has a trigger of this id.
+    fn elsewhere(&self, session: usize, trigger: usize) -> bool {
         let others = self.sessions.iter().enumerate();
-        let elsewhere = others
+        others
             .filter(|(index, _)| *index != session)
-            .any(|(_, it)| it.triggers.contains_key(&trigger));
-        self.open_triggers.contains(&(session, trigger))
-            || (!taken && (elsewhere || self.ended_triggers.contains(&trigger)))
+            .any(|(_, it)| it.triggers.contains_key(&trigger))
     }
 
     pub(super) fn trigger_registered(&mut self, step: &TriggerStep) {
+        if self.elsewhere(step.session, step.trigger) {
+            self.contested.triggers.insert(step.trigger);
+        }
         if let Some(session) = self.session(step.session) {
             session.triggers.insert(step.trigger, step.trigger_type);
         }
-        self.open_triggers.remove(&(step.session, step.trigger));
     }
 
     pub(super) fn unregister_trigger(&mut self, session: usize, trigger: usize) {
+        if self.elsewhere(session, trigger) {
+            self.contested.triggers.insert(trigger);
+        }
         if let Some(own) = self.session(session) {
             own.triggers.remove(&trigger);
         }
-        self.open_triggers.remove(&(session, trigger));
     }
 
-    /// A session's end removes all that is its own (D-07).
+    /// A session's end removes all that is its own, at once (D-07).
     pub(super) fn end_session(&mut self, index: usize) {
         let Some(session) = self.session(index) else {
             return;
         };
         let ended = std::mem::take(session);
-        self.open_functions.extend(ended.functions);
-        self.ended_triggers.extend(ended.triggers.into_keys());
-        let provided: Vec<usize> = self
-            .providers
-            .iter()
+        self.contested.functions.extend(ended.functions);
+        self.contested.triggers.extend(ended.triggers.into_keys());
+        let providers = self.providers.iter();
+        let provided: Vec<usize> = providers
             .filter(|(_, provider)| **provider == index)
             .map(|(id, _)| *id)
             .collect();
         for id in provided {
             self.providers.remove(&id);
-            self.open_types.insert(id);
-            self.reopen_triggers(id);
+            self.contested.types.insert(id);
+            self.contest_triggers_of(id);
         }
-        self.open_triggers.retain(|(session, _)| *session != index);
     }
 }
 

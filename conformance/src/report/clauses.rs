@@ -84,7 +84,7 @@ fn row(run: &Run<'_>, clause: &Clause, out: &mut dyn Write) -> io::Result<()> {
         clause.title,
     )?;
     let note = match &verdict {
-        Verdict::Untestable(reason) => Some(reason.as_str()),
+        Verdict::Untestable(reason) | Verdict::InPart(reason) => Some(reason.as_str()),
         Verdict::RegistrationOnly => clause.later.as_deref(),
         _ => None,
     };
@@ -102,7 +102,10 @@ fn style_of(verdict: &Verdict) -> Ansi {
     match verdict {
         Verdict::Passed => GOOD,
         Verdict::Failed => BAD,
-        Verdict::Differs | Verdict::RegistrationOnly | Verdict::Untestable(_) => DOUBT,
+        Verdict::Differs
+        | Verdict::RegistrationOnly
+        | Verdict::InPart(_)
+        | Verdict::Untestable(_) => DOUBT,
         Verdict::NotSelected => FAINT,
     }
 }
@@ -112,7 +115,7 @@ fn brief(run: &Run<'_>, clauses: Vec<&Clause>, out: &mut dyn Write) -> io::Resul
     let judge = |clause| (clause, run.verdict_of(clause));
     let judged: Vec<(&Clause, Verdict)> = clauses.into_iter().map(judge).collect();
     let count = |name: &str| judged.iter().filter(|(_, it)| it.name() == name).count();
-    let as_the_reference = count("passed") + count("registration only");
+    let as_the_reference = count("passed") + count("passed in part") + count("registration only");
     writeln!(
         out,
         "  {as_the_reference} as the reference, {} differ, {} not exercised",

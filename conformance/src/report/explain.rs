@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::style::{FAINT, STRONG};
 use crate::{
     case::{Action, Case, Cases, RawOpcode, Step},
+    histories,
     ledger::{Clause, Coverage, Kind},
     template::template_for_people,
 };
@@ -16,7 +17,11 @@ use crate::{
 /// # Errors
 ///
 /// When the output cannot be written to.
-pub fn list<'c>(cases: impl IntoIterator<Item = &'c Case>, out: &mut dyn Write) -> io::Result<()> {
+pub fn list(cases: &[Case], histories: bool, out: &mut dyn Write) -> io::Result<()> {
+    if histories {
+        let (id, title) = (histories::ID, histories::TITLE);
+        writeln!(out, "{id:<56} {:<9} {:<12} {title}", "must", "many")?;
+    }
     for case in cases {
         writeln!(
             out,
@@ -28,6 +33,24 @@ pub fn list<'c>(cases: impl IntoIterator<Item = &'c Case>, out: &mut dyn Write) 
         )?;
     }
     Ok(())
+}
+
+/// What random histories are.
+///
+/// # Errors
+///
+/// When the output cannot be written to.
+pub fn explain_histories(out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{STRONG}{}{STRONG:#}", histories::ID)?;
+    writeln!(out, "{}", histories::TITLE)?;
+    writeln!(
+        out,
+        "\nSeveral sessions register and unregister functions, triggers and trigger types, call \
+         and leave,\nat random. After each step a small model, written from the specification, \
+         says what may be\nanswered; where the documents leave something open, it allows every \
+         answer. A history that\ngoes wrong is made as short as it can be before it is shown. \
+         --histories says how many, --seed\nwhich ones."
+    )
 }
 
 /// A clause: who says it, in which words, and which cases judge it.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{
-    Run, printable,
+    Run, Style, printable,
     style::{BAD, DOUBT, FAINT, STRONG},
 };
 use crate::{
@@ -14,19 +14,41 @@ use crate::{
 const FRAME_CHARACTERS: usize = 600;
 const VALUE_CHARACTERS: usize = 300;
 /// Beyond this the middle of a transcript is left out.
-const TRANSCRIPT_ENTRIES: usize = 40;
+const TRANSCRIPT_ENTRIES: usize = 80;
 
-pub(super) fn write(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let mut failed = Vec::new();
-    for outcome in run.outcomes {
-        if let Status::Failed(failure) = &outcome.status {
+pub(super) fn write(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let failures = || {
+        run.outcomes.iter().filter_map(|it| match &it.status {
+            Status::Failed(failure) => Some((it, failure)),
+            _ => None,
+        })
+    };
+    let decides = |outcome: &Outcome| outcome.decides_against(run.strict);
+    for (outcome, failure) in failures().filter(|(it, _)| decides(it)) {
+        write_one(run, outcome, failure, out)?;
+    }
+    let differing: Vec<_> = failures().filter(|(it, _)| !decides(it)).collect();
+    if !differing.is_empty() && !style.verbose {
+        writeln!(
+            out,
+            "\n{STRONG}Differs without deciding (--verbose tells how){STRONG:#}"
+        )?;
+    }
+    for (outcome, failure) in differing {
+        if style.verbose {
             write_one(run, outcome, failure, out)?;
-            if outcome.decides_against(run.strict) {
-                failed.push(outcome.case.as_str());
-            }
+        } else {
+            let (id, level) = (&outcome.case, outcome.level.name());
+            writeln!(out, "  {DOUBT}{level:<9}{DOUBT:#} {id}: {}", outcome.title)?;
         }
     }
     malformed(run, out)?;
+    let failed: Vec<&str> = run
+        .outcomes
+        .iter()
+        .filter(|it| decides(it))
+        .map(|it| it.case.as_str())
+        .collect();
     if !failed.is_empty() {
         writeln!(out, "\nagain: {} {}", run.again, failed.join(" "))?;
     }
@@ -93,6 +115,12 @@ fn write_one(
             "              received  {}",
             printable(&mismatch.received, VALUE_CHARACTERS)
         )?;
+    }
+    if !failure.history.is_empty() {
+        writeln!(out, "  history, shrunk")?;
+        for step in &failure.history {
+            writeln!(out, "    {step}")?;
+        }
     }
     transcript(&outcome.transcript, out)
 }

@@ -1,6 +1,6 @@
 //! Performing the steps of one case.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -13,6 +13,9 @@ use crate::{
     transcript::{Direction, Transcript},
     verdict::Failure,
 };
+
+/// How long a session of a case that has been judged is given to close.
+const CLOSE_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// A case while it runs.
 pub(super) struct CaseRun<'c> {
@@ -63,6 +66,7 @@ pub(crate) fn describe(stop: Stop, patience_ms: u128) -> String {
     match stop {
         Stop::Patience => format!("nothing of the kind arrived within {patience_ms} ms"),
         Stop::Ended(Some(code)) => format!("the engine ended the connection with code {code}"),
+        Stop::Flooded => "the engine sent far more than anybody had asked for".to_owned(),
         Stop::Ended(None) => "the connection ended without a Close frame".to_owned(),
     }
 }
@@ -93,6 +97,7 @@ impl<'c> CaseRun<'c> {
                 expected: fault.expected,
                 problem: fault.problem,
                 mismatches: fault.mismatches,
+                history: Vec::new(),
             }
         };
         let case = self.case;
@@ -232,7 +237,7 @@ impl<'c> CaseRun<'c> {
                 session.send_text(frame).await;
             }
         }
-        let (deadline, _) = self.deadline();
+        let deadline = Instant::now() + self.context.pace.patience.min(CLOSE_TIME_MAX);
         for session in self.sessions.values_mut() {
             // The case has been judged; an engine that does not close fails the case about it.
             let _ = session.close(1000, deadline).await;

@@ -24,7 +24,7 @@ use crate::{
     schema::FrameSchemas,
     session::{ConnectError, Session},
     transcript::Transcript,
-    verdict::{Outcome, Status},
+    verdict::{Failure, Outcome, Status},
 };
 
 /// The engine under test, as far as the suite knows it.
@@ -45,6 +45,8 @@ pub struct Pace {
     pub jobs: usize,
     /// How long something that has to come may take.
     pub patience: Duration,
+    /// Whether patience shrinks to what the engine was seen to need when it was probed.
+    pub adapts: bool,
     /// How long to listen, after a fence, for something that must not come.
     pub quiet: Duration,
 }
@@ -54,7 +56,27 @@ impl Default for Pace {
         Self {
             jobs: 16,
             patience: Duration::from_secs(3),
+            adapts: false,
             quiet: Duration::from_millis(25),
+        }
+    }
+}
+
+/// The least patience with an engine that has answered something, and with one that has not.
+const PATIENCE_MIN: Duration = Duration::from_secs(1);
+const PATIENCE_WITH_SILENCE: Duration = Duration::from_millis(250);
+
+impl Pace {
+    /// The pace for the rest of a run, from how long the probes took that passed.
+    fn adapted(self, probes: &[Outcome]) -> Self {
+        let passed = probes.iter().filter(|it| it.status == Status::Passed);
+        let patience = match passed.map(|it| it.took).max() {
+            Some(slowest) => (slowest * 20).max(PATIENCE_MIN),
+            None => PATIENCE_WITH_SILENCE,
+        };
+        Self {
+            patience: patience.min(self.patience),
+            ..self
         }
     }
 }
@@ -80,7 +102,7 @@ pub struct Context {
     pub pace: Pace,
     /// Distinguishes the ids of this run.
     pub run: String,
-    pub(crate) schemas: FrameSchemas,
+    pub(crate) schemas: Arc<FrameSchemas>,
 }
 
 impl Context {
@@ -95,8 +117,17 @@ impl Context {
             target,
             pace,
             run: run.chars().take(6).collect(),
-            schemas: FrameSchemas::embedded()?,
+            schemas: Arc::new(FrameSchemas::embedded()?),
         })
+    }
+
+    fn at_pace(&self, pace: Pace) -> Self {
+        Self {
+            target: self.target.clone(),
+            pace,
+            run: self.run.clone(),
+            schemas: Arc::clone(&self.schemas),
+        }
     }
 
     /// Opens a session that is not part of a case, to see whether there is an engine at all.
@@ -160,6 +191,11 @@ pub async fn run(
     let (probes, others): (Vec<_>, Vec<_>) =
         cases.into_iter().partition(|case| case.probes.is_some());
     let (features, mut outcomes) = Features::probe(context, &probes, events).await;
+    let context = &if context.pace.adapts {
+        Arc::new(context.at_pace(context.pace.adapted(&outcomes)))
+    } else {
+        Arc::clone(context)
+    };
     let wandering = async {
         let outcome = histories::run(context, &features, histories?).await;
         let _ = events.send(Event::Finished(Box::new(outcome.clone())));
@@ -213,6 +249,13 @@ pub async fn run_case(context: &Context, case: &Case, features: &Features) -> Ou
             let mut run = exec::CaseRun::new(context, case, features, transcript.clone());
             let status = match run.perform().await {
                 Ok(()) => Status::Passed,
+                // Without the message nothing can be said of it, good or bad.
+                Err(failure) if case.probes.is_some() => {
+                    let Failure {
+                        expected, problem, ..
+                    } = failure;
+                    Status::Untestable(format!("expected that {expected}; {problem}"))
+                }
                 Err(failure) => Status::Failed(Box::new(failure)),
             };
             run.clean_up().await;

@@ -127,8 +127,13 @@ impl CaseRun<'_> {
         let mut scope = self.scope.clone();
         let session = self.session(on)?;
         let taken = session
-            .take(deadline, |frame| templates.meet(&scope, frame))
-            .await;
+            .take(deadline, |frame| templates.meet(&scope, frame).transpose())
+            .await
+            .map(|(frame, matched)| matched.map(|matched| (frame, matched)));
+        let taken = match taken {
+            Ok(taken) => Ok(taken?),
+            Err(stop) => Err(stop),
+        };
         match taken {
             Ok((_, Match::Whole(index, captured))) => {
                 self.scope = captured;
@@ -174,15 +179,15 @@ impl<'t> Templates<'t> {
         })
     }
 
-    fn meet(&self, scope: &Scope, frame: &Frame) -> Option<Match> {
+    fn meet(&self, scope: &Scope, frame: &Frame) -> Result<Option<Match>, TemplateError> {
         for (index, (template, _)) in self.templates.iter().enumerate() {
             let mut scope = scope.clone();
-            if matches!(scope.compare(template, frame), Ok(differing) if differing.is_empty()) {
-                return Some(Match::Whole(index, scope));
+            if scope.compare(template, frame)?.is_empty() {
+                return Ok(Some(Match::Whole(index, scope)));
             }
         }
         let named = |(_, key): &(&Value, Key)| key.names(frame);
-        self.templates.iter().position(named).map(Match::KeyOnly)
+        Ok(self.templates.iter().position(named).map(Match::KeyOnly))
     }
 
     fn mismatches(

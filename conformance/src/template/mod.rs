@@ -3,6 +3,7 @@
 //! A token is an object with a single key that begins with `$`. Everything else stands for
 //! itself.
 
+mod check;
 mod fill;
 mod key;
 mod matching;
@@ -14,6 +15,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use self::{
+    check::{Use, check},
     key::Key,
     matching::Mismatch,
     show::{frame_in_reading_order, template_for_people},

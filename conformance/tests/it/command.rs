@@ -106,6 +106,19 @@ fn wrong_command_lines_exit_2_and_say_what_is_wrong() {
         (vec!["explain", "RT-99"], "RT-99"),
         (vec!["run", "--cases", "no/such/folder"], "no/such/folder"),
         (vec!["list", "--unknown"], "--unknown"),
+        (vec!["run", "no-such-case"], "no-such-case"),
+        (
+            vec!["run", "trigger-of-unknown-typ-is-refused"],
+            "did you mean `trigger-of-unknown-type-is-refused`?",
+        ),
+        (
+            vec!["run", "--url", "http://127.0.0.1:9"],
+            "must begin with ws://",
+        ),
+        (
+            vec!["run", "--url", "wss://127.0.0.1:9"],
+            "wss:// is not supported",
+        ),
     ] {
         let (code, _, err) = run(&arguments);
         assert_eq!(code, Some(2), "{arguments:?}: {err}");
@@ -119,16 +132,63 @@ fn a_target_that_cannot_be_reached_exits_3() {
     let (code, _, err) = run(&["run", "--url", "ws://127.0.0.1:9"]);
     assert_eq!(code, Some(3), "{err}");
     assert!(err.contains("cannot connect to ws://127.0.0.1:9"), "{err}");
-    let (code, _, err) = run(&["run", "--url", "http://127.0.0.1:9"]);
-    assert_eq!(code, Some(3), "{err}");
-    assert!(err.contains("must begin with ws://"), "{err}");
 }
 
 #[test]
 fn a_selection_of_nothing_exits_4() {
-    let (code, _, err) = run(&["run", "no-such-case"]);
+    let empty = std::env::temp_dir().join(format!("no-cases-{}", std::process::id()));
+    std::fs::create_dir_all(&empty).unwrap();
+    let (code, _, err) = run(&["run", "--cases", empty.to_str().unwrap()]);
+    std::fs::remove_dir(&empty).unwrap();
     assert_eq!(code, Some(4), "{err}");
-    assert!(err.contains("no-such-case"), "{err}");
+    let (code, _, err) = run(&["run", "random-histories", "--histories", "0"]);
+    assert_eq!(code, Some(4), "{err}");
+}
+
+#[test]
+fn a_case_that_cannot_be_meant_exits_2_and_says_where() {
+    let folder = std::env::temp_dir().join(format!("bad-cases-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let case = r#"{"id":"bad","title":"t","clauses":["RT-07"],"level":"must","isolates":"i",
+        "steps":[{"on":"worker","expect":{"type":"x","id":{"$pattern":"("}}}]}"#;
+    std::fs::write(folder.join("bad.json"), case).unwrap();
+    let (code, _, err) = run(&["run", "--cases", folder.to_str().unwrap()]);
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(code, Some(2), "{err}");
+    assert!(
+        err.contains("bad.json`: bad template: regex parse error"),
+        "{err}"
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_run_reports_what_had_ended_and_exits_130() {
+    let server = serve(Faulty::outgoing(|_| Fate::Drop)).await;
+    let url = server.url();
+    let interrupted = tokio::task::spawn_blocking(move || {
+        let mut child = command(&["run", "--url", &url, "--patience-ms", "60000"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The first line comes before the first case.
+        let mut first = [0; 7];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
+        assert_eq!(&first, b"target:");
+        let kill = format!("kill -INT {}", child.id());
+        let killed = Command::new("sh").args(["-c", &kill]).status().unwrap();
+        assert!(killed.success());
+        child.wait_with_output().unwrap()
+    });
+    let output = interrupted.await.unwrap();
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert_eq!(output.status.code(), Some(130), "{out}{err}");
+    assert!(out.contains(" passed, "), "{out}");
+    assert!(err.contains("interrupted"), "{err}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

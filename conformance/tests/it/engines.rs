@@ -150,6 +150,32 @@ pub(crate) enum Part<'p> {
 
 /// What the suite says of a machine.
 pub(crate) async fn judge(machine: impl Machine + Send + 'static, part: Part<'_>) -> Vec<Outcome> {
+    let plan = histories::Plan {
+        histories: 20,
+        steps_max: 40,
+        seed: 7,
+        strict: matches!(part, Part::Histories),
+    };
+    let wandering = !matches!(part, Part::Clause(_));
+    run(machine, part, wandering.then_some(plan)).await
+}
+
+/// What random histories of a seed say of a machine, held to the documents alone.
+pub(crate) async fn wander(machine: impl Machine + Send + 'static, seed: u64) -> Vec<Outcome> {
+    let plan = histories::Plan {
+        histories: 10,
+        steps_max: 40,
+        seed,
+        strict: false,
+    };
+    run(machine, Part::Histories, Some(plan)).await
+}
+
+async fn run(
+    machine: impl Machine + Send + 'static,
+    part: Part<'_>,
+    plan: Option<histories::Plan>,
+) -> Vec<Outcome> {
     let server = serve(machine).await;
     let target = Target {
         url: server.url(),
@@ -175,13 +201,6 @@ pub(crate) async fn judge(machine: impl Machine + Send + 'static, part: Part<'_>
             .cloned()
             .collect(),
     };
-    let plan = histories::Plan {
-        histories: 20,
-        steps_max: 40,
-        seed: 7,
-        strict: true,
-    };
-    let wandering = !matches!(part, Part::Clause(_));
     let (events, _) = mpsc::unbounded_channel();
-    runner::run(&context, selected, wandering.then_some(plan), &events).await
+    runner::run(&context, selected, plan, &events).await
 }
