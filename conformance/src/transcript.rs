@@ -1,13 +1,14 @@
 //! What was said on the wire during a case, by whom, and when.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 /// Beyond this nothing more is noted: nobody reads it, and an engine may never stop.
-const ENTRIES_MAX: usize = 50_000;
+const ENTRIES_MAX: usize = 5_000;
 const ENTRY_BYTES_MAX: usize = 64 << 10;
+const BYTES_MAX: usize = 1 << 20;
 
 /// Which way an entry went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,14 +38,21 @@ pub struct Entry {
 #[derive(Clone, Debug)]
 pub struct Transcript {
     began: Instant,
-    entries: Arc<Mutex<Vec<Entry>>>,
+    log: Arc<Mutex<Log>>,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    entries: Vec<Entry>,
+    /// Of all entries, also of those that were left out.
+    bytes: usize,
 }
 
 impl Default for Transcript {
     fn default() -> Self {
         Self {
             began: Instant::now(),
-            entries: Arc::default(),
+            log: Arc::default(),
         }
     }
 }
@@ -57,22 +65,23 @@ impl Transcript {
             direction,
             text: text.into(),
         };
-        let mut entries = self.lock();
-        if entries.len() < ENTRIES_MAX {
-            entry
-                .text
-                .truncate(entry.text.floor_char_boundary(ENTRY_BYTES_MAX));
-            entries.push(entry);
+        entry
+            .text
+            .truncate(entry.text.floor_char_boundary(ENTRY_BYTES_MAX));
+        let mut log = self.lock();
+        log.bytes += entry.text.len();
+        if log.entries.len() < ENTRIES_MAX && log.bytes < BYTES_MAX {
+            log.entries.push(entry);
         }
     }
 
     /// The lines so far.
     #[must_use]
     pub fn entries(&self) -> Vec<Entry> {
-        self.lock().clone()
+        self.lock().entries.clone()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -96,11 +96,12 @@ impl Verdict {
             .iter()
             .filter(|outcome| outcome.clauses.contains(&clause.id))
             .collect();
-        let failed = |outcome: &&&Outcome| matches!(outcome.status, Status::Failed(_));
         if judging.iter().any(|it| it.decides_against(strict)) {
             return Self::Failed;
         }
-        if judging.iter().any(|outcome| failed(&outcome)) {
+        let differs =
+            |it: &Outcome| matches!(it.status, Status::Failed(_)) && it.level.says_of(clause.kind);
+        if judging.iter().any(|it| differs(it)) {
             return Self::Differs;
         }
         if judging.iter().any(|it| it.status == Status::Passed) {

@@ -6,6 +6,8 @@ mod step;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ledger::Kind;
+
 pub use self::{
     load::{CaseError, Cases},
     step::{Action, Alternative, AlternativeKind, RawFrame, RawOpcode, Step},
@@ -32,6 +34,17 @@ impl Level {
     #[must_use]
     pub fn decides(self, strict: bool) -> bool {
         strict || self == Self::Must
+    }
+
+    /// Whether a case of this level says something of a clause of this kind. A case that only
+    /// observes may name a documented clause beside the decision that it is about.
+    #[must_use]
+    pub fn says_of(self, kind: Kind) -> bool {
+        match self {
+            Self::Must | Self::Text | Self::Should => true,
+            Self::Companion => kind != Kind::Documented,
+            Self::Observe => kind == Kind::Decided,
+        }
     }
 
     /// Its name in case files and reports.
