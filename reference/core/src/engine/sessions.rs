@@ -26,6 +26,8 @@ pub(super) struct Session {
     pub(super) functions: BTreeSet<Arc<str>>,
     pub(super) triggers: BTreeMap<Arc<str>, Trigger>,
     pub(super) trigger_types: BTreeSet<Arc<str>>,
+    /// Requests that are made for it, in the order in which they were asked for.
+    pub(super) requests: BTreeMap<u64, Uuid>,
     /// Calls that it has still to answer, in the order in which they were sent.
     pub(super) calls: BTreeMap<u64, Uuid>,
 }
@@ -86,6 +88,7 @@ impl Engine {
             functions: BTreeSet::new(),
             triggers: BTreeMap::new(),
             trigger_types: BTreeSet::new(),
+            requests: BTreeMap::new(),
             calls: BTreeMap::new(),
         };
         self.sessions.add(id, session);
@@ -125,6 +128,9 @@ impl Engine {
         }
         for call in session.calls.into_values() {
             self.stop_call(call, out);
+        }
+        for request in session.requests.into_values() {
+            self.cancel_request(request, out);
         }
     }
 
