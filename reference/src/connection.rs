@@ -38,7 +38,7 @@ const TELEMETRY_PATH: &str = "/otel";
 /// What every connection of a server shares.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) hub: Hub,
+    pub(crate) hub: Arc<Hub>,
     pub(crate) limits: Limits,
     pub(crate) allowed_origins: Vec<String>,
 }

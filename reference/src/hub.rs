@@ -6,19 +6,26 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
-use reference_core::{Effect, Environment, Event, Input, Machine, SessionId, Severity, World};
-use tokio::{sync::Notify, time::Instant};
+use reference_core::{
+    Effect, Environment, Event, HttpRequest, Input, Machine, SessionId, Severity, World,
+};
+use tokio::{sync::Notify, task::AbortHandle, time::Instant};
+use uuid::Uuid;
 
 use crate::{
+    outbound::Outbound,
     outbox::{self, Outbox, Outlet},
     world::{Clock, RandomIds},
 };
 
 pub(crate) struct Hub {
+    /// Itself, for the requests that come back to it.
+    own: Weak<Self>,
+    outbound: Arc<Outbound>,
     state: Mutex<State>,
     clock: Clock,
     /// Rung when a deadline comes earlier than the one that is waited for.
@@ -35,6 +42,8 @@ struct State {
     /// The deadline that is waited for.
     armed: Option<Duration>,
     stopped: bool,
+    /// The requests that are under way.
+    requests: HashMap<Uuid, AbortHandle>,
 }
 
 impl fmt::Debug for Hub {
@@ -47,9 +56,12 @@ impl Hub {
     pub(crate) fn new(
         machine: Box<dyn Machine + Send>,
         environment: Box<dyn Environment + Send>,
+        outbound: Outbound,
         outbox_bytes_max: usize,
-    ) -> Self {
-        Self {
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|own| Self {
+            own: Weak::clone(own),
+            outbound: Arc::new(outbound),
             state: Mutex::new(State {
                 machine,
                 environment,
@@ -58,11 +70,12 @@ impl Hub {
                 effects: Vec::new(),
                 armed: None,
                 stopped: false,
+                requests: HashMap::new(),
             }),
             clock: Clock::start(),
             earlier: Notify::new(),
             outbox_bytes_max,
-        }
+        })
     }
 
     /// Begins a session, unless the engine is stopping; what the machine sends it comes out of the outlet.
@@ -97,8 +110,24 @@ impl Hub {
         self.carry_out(self.lock(), input);
     }
 
+    /// Makes a request beside everything else; what comes of it comes back as an input.
+    fn start(&self, request: HttpRequest) -> AbortHandle {
+        let (hub, outbound) = (Weak::clone(&self.own), Arc::clone(&self.outbound));
+        let call = request.call;
+        let task = tokio::spawn(async move {
+            let outcome = outbound.perform(request).await;
+            if let Some(hub) = hub.upgrade() {
+                let mut state = hub.lock();
+                state.requests.remove(&call);
+                let outcome = outcome.as_input();
+                hub.carry_out(state, Input::RequestEnded { call, outcome });
+            }
+        });
+        task.abort_handle()
+    }
+
     fn carry_out(&self, mut state: MutexGuard<'_, State>, input: Input<'_>) {
-        let reports = state.carry_out(input, self.clock);
+        let reports = state.carry_out(input, self);
         let next = state.machine.next_deadline().map(|deadline| deadline.at);
         let earlier = next.is_some_and(|at| state.armed.is_none_or(|armed| at < armed));
         if earlier {
@@ -140,9 +169,9 @@ impl Hub {
 
 impl State {
     /// Handles one input and carries out its effects, but for the reports, which are returned.
-    fn carry_out(&mut self, input: Input<'_>, clock: Clock) -> Vec<Event> {
+    fn carry_out(&mut self, input: Input<'_>, hub: &Hub) -> Vec<Event> {
         let mut world = World {
-            now: clock.now(),
+            now: hub.clock.now(),
             ids: &mut RandomIds,
             environment: &*self.environment,
         };
@@ -164,10 +193,26 @@ impl State {
                         outbox.close(code, reason);
                     }
                 }
+                Effect::Request(request) => {
+                    self.requests.insert(request.call, hub.start(*request));
+                }
+                Effect::CancelRequest { call } => {
+                    if let Some(request) = self.requests.remove(&call) {
+                        request.abort();
+                    }
+                }
                 Effect::Report(event) => reports.push(event),
             }
         }
         reports
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        for request in self.requests.values() {
+            request.abort();
+        }
     }
 }
 

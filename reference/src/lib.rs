@@ -14,6 +14,7 @@
 
 mod connection;
 mod hub;
+mod outbound;
 mod outbox;
 mod server;
 mod world;
@@ -24,7 +25,7 @@ pub use reference_core as core;
 
 pub use self::{
     server::{Options, Server},
-    world::{FixedEnvironment, ProcessEnvironment},
+    world::{FixedEnvironment, NarrowedEnvironment, ProcessEnvironment},
 };
 
 /// Bounds on what a peer can make the server hold or wait for.
@@ -35,6 +36,8 @@ pub struct Limits {
     /// The most that waits for a session that reads too slowly, in bytes; then it is closed 1013
     /// (D-28). A single frame always finds room.
     pub outbox_bytes_max: usize,
+    /// The largest answer of an endpoint that is read, in bytes (D-11).
+    pub response_bytes_max: usize,
     /// How long a WebSocket handshake may take.
     pub handshake_time_max: Duration,
     /// How long a closing session is given to take what was sent before, and then again to answer
@@ -47,6 +50,7 @@ impl Default for Limits {
         Self {
             frame_bytes_max: 16 << 20,
             outbox_bytes_max: 64 << 20,
+            response_bytes_max: 16 << 20,
             handshake_time_max: Duration::from_secs(10),
             close_time_max: Duration::from_secs(2),
         }

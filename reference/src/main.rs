@@ -9,11 +9,12 @@ use std::{
 
 use clap::{Parser, ValueEnum};
 use reference::{
-    Limits, Options, Server,
-    core::{Engine, Settings},
+    Limits, NarrowedEnvironment, Options, ProcessEnvironment, Server,
+    core::{Engine, Environment, OutboundPolicy, Reach, Settings},
 };
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::WorkerGuard;
+use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// A strict, small engine for the function-and-trigger worker protocol.
 #[derive(Debug, Parser)]
@@ -42,6 +43,26 @@ struct Cli {
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
 
+    /// How far the endpoints of functions may be; link-local addresses and those at which clouds
+    /// serve credentials are never called.
+    #[arg(
+        long,
+        value_name = "REACH",
+        env = "REFERENCE_OUTBOUND",
+        default_value = "any"
+    )]
+    outbound: Outbound,
+
+    /// A host that endpoints may be on, such as `api.example.com`, `*.internal` or
+    /// `localhost:8080`; repeatable. Without it every host will do.
+    #[arg(long, value_name = "HOST")]
+    outbound_host: Vec<String>,
+
+    /// Environment variables that registrations may name, such as `WORKER_*`; repeatable.
+    /// Without it they may name any.
+    #[arg(long, value_name = "PATTERN")]
+    env_allow: Vec<String>,
+
     /// How much to log, on standard error.
     #[arg(
         long,
@@ -50,6 +71,16 @@ struct Cli {
         default_value = "info"
     )]
     log: LogLevel,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Outbound {
+    /// Any address.
+    Any,
+    /// Addresses on the public internet.
+    Public,
+    /// This machine.
+    Loopback,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -89,12 +120,24 @@ async fn serve(cli: Cli) -> Result<(), String> {
     };
     let options = Options {
         machine: Box::new(Engine::new(settings)),
+        environment: environment(&cli.env_allow),
+        outbound: OutboundPolicy {
+            reach: match cli.outbound {
+                Outbound::Any => Reach::Any,
+                Outbound::Public => Reach::Public,
+                Outbound::Loopback => Reach::Loopback,
+            },
+            hosts: cli
+                .outbound_host
+                .iter()
+                .map(|it| it.to_ascii_lowercase())
+                .collect(),
+        },
         limits: Limits {
             frame_bytes_max: cli.frame_bytes_max as usize,
             ..Limits::default()
         },
         allowed_origins: cli.allow_origin,
-        ..Options::default()
     };
     let mut stop =
         StopSignals::install().map_err(|error| format!("cannot wait for signals: {error}"))?;
@@ -117,6 +160,14 @@ async fn serve(cli: Cli) -> Result<(), String> {
     Ok(())
 }
 
+fn environment(allowed: &[String]) -> Box<dyn Environment + Send> {
+    if allowed.is_empty() {
+        return Box::new(ProcessEnvironment);
+    }
+    let patterns = allowed.iter().map(String::as_str);
+    Box::new(NarrowedEnvironment::new(ProcessEnvironment, patterns))
+}
+
 /// Logs through a thread of its own: a reader of standard error that is slow, or gone, must not
 /// hold up the engine. What does not fit meanwhile is left out.
 fn start_log(level: LogLevel) -> WorkerGuard {
@@ -128,12 +179,15 @@ fn start_log(level: LogLevel) -> WorkerGuard {
     };
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (writer, guard) = tracing_appender::non_blocking(io::stderr());
-    tracing_subscriber::fmt()
-        .with_max_level(filter)
+    // Only the engine's own lines: libraries might show what is in a request.
+    let own = Targets::new().with_target("reference", filter);
+    let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_ansi(colour)
         .log_internal_errors(false)
-        .with_writer(writer)
+        .with_writer(writer);
+    tracing_subscriber::registry()
+        .with(lines.with_filter(own))
         .init();
     guard
 }

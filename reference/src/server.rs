@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use reference_core::{Engine, Environment, Machine, Settings};
+use reference_core::{Engine, Environment, Machine, OutboundPolicy, Settings};
 use tokio::{
     net::{TcpListener, ToSocketAddrs},
     sync::watch,
@@ -14,6 +14,7 @@ use crate::{
     Limits, ProcessEnvironment,
     connection::{self, Shared},
     hub::Hub,
+    outbound::Outbound,
 };
 
 /// How long to wait when the system has no descriptor for a new connection.
@@ -25,6 +26,8 @@ pub struct Options {
     pub machine: Box<dyn Machine + Send>,
     /// Where credentials come from (RF-15).
     pub environment: Box<dyn Environment + Send>,
+    /// Where calls over HTTP may go (D-28).
+    pub outbound: OutboundPolicy,
     /// What peers are held to.
     pub limits: Limits,
     /// The `Origin`s of web pages that may connect (D-22).
@@ -36,6 +39,7 @@ impl Default for Options {
         Self {
             machine: Box::new(Engine::new(Settings::default())),
             environment: Box::new(ProcessEnvironment),
+            outbound: OutboundPolicy::default(),
             limits: Limits::default(),
             allowed_origins: Vec::new(),
         }
@@ -66,6 +70,7 @@ impl Server {
             hub: Hub::new(
                 options.machine,
                 options.environment,
+                Outbound::new(options.outbound, limits.response_bytes_max),
                 limits.outbox_bytes_max,
             ),
             limits,

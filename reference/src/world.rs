@@ -8,6 +8,7 @@ use std::{
 
 use reference_core::{Environment, IdSource, Now, Variable};
 use uuid::Uuid;
+use wildmatch::WildMatch;
 
 /// The clocks of this machine.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +62,32 @@ impl Environment for ProcessEnvironment {
             Ok(value) => Variable::Value(value),
             Err(env::VarError::NotPresent) => Variable::Missing,
             Err(env::VarError::NotUnicode(_)) => Variable::NotUnicode,
+        }
+    }
+}
+
+/// An environment of which registrations may name only some variables (D-28).
+pub struct NarrowedEnvironment<E> {
+    environment: E,
+    patterns: Vec<WildMatch>,
+}
+
+impl<E> NarrowedEnvironment<E> {
+    /// Leaves the names that any of the patterns matches, in which `*` is any text.
+    pub fn new<'p>(environment: E, patterns: impl IntoIterator<Item = &'p str>) -> Self {
+        Self {
+            environment,
+            patterns: patterns.into_iter().map(WildMatch::new).collect(),
+        }
+    }
+}
+
+impl<E: Environment> Environment for NarrowedEnvironment<E> {
+    fn variable(&self, name: &str) -> Variable {
+        if self.patterns.iter().any(|pattern| pattern.matches(name)) {
+            self.environment.variable(name)
+        } else {
+            Variable::NotAllowed
         }
     }
 }

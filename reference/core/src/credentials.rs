@@ -13,6 +13,10 @@ use crate::{
 pub struct Secret(String);
 
 impl Secret {
+    pub(crate) fn new(value: String) -> Self {
+        Self(value)
+    }
+
     /// The value itself, for the request that has to carry or use it.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -82,6 +86,11 @@ fn variable(environment: &dyn Environment, name: &str, purpose: &str) -> Result<
         }
         Variable::Value(value) => Ok(Secret(value)),
         Variable::Missing => Err(Failure::missing_variable(name, purpose)),
+        Variable::NotAllowed => Err(Failure::unusable_variable(
+            name,
+            purpose,
+            "is not one that registrations may name",
+        )),
         Variable::NotUnicode => Err(Failure::unusable_variable(name, purpose, "is not UTF-8")),
     }
 }

@@ -1,6 +1,8 @@
 //! What comes out of the engine: everything that it can ask of the world.
 
-use crate::{event::Event, input::SessionId};
+use uuid::Uuid;
+
+use crate::{event::Event, input::SessionId, request::HttpRequest};
 
 /// One thing to do. All effects of an input are carried out, in order, before the next input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,13 @@ pub enum Effect {
         code: CloseCode,
         /// The reason, for people; at most 123 bytes.
         reason: &'static str,
+    },
+    /// Make a request; what comes of it is told by [`crate::Input::RequestEnded`] (RF-14).
+    Request(Box<HttpRequest>),
+    /// Give a request up: nobody waits for it any more.
+    CancelRequest {
+        /// The request's name.
+        call: Uuid,
     },
     /// Write a line to the log.
     Report(Event),

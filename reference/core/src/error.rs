@@ -38,6 +38,16 @@ pub enum Code {
     InvocationStopped,
     /// The worker did not answer in time (D-15).
     Timeout,
+    /// The endpoint answered with an error that has no code of its own (D-11).
+    HttpError,
+    /// The request to the endpoint could not be made, or was not answered whole (D-11).
+    HttpRequestFailed,
+    /// The endpoint's answer is not JSON (D-11).
+    InvalidResponse,
+    /// The endpoint's answer is larger than is read (D-11).
+    ResponseTooLarge,
+    /// As many requests are under way as the engine makes at once (D-28).
+    TooManyRequests,
     /// The frame could not be understood (D-08).
     InvalidMessage,
     /// The engine does not serve this part of the protocol (D-27).
@@ -63,6 +73,11 @@ impl Code {
             Self::InvocationFailed => "invocation_failed",
             Self::InvocationStopped => "invocation_stopped",
             Self::Timeout => "timeout",
+            Self::HttpError => "http_error",
+            Self::HttpRequestFailed => "http_request_failed",
+            Self::InvalidResponse => "invalid_response",
+            Self::ResponseTooLarge => "response_too_large",
+            Self::TooManyRequests => "too_many_requests",
             Self::InvalidMessage => "invalid_message",
             Self::NotImplemented => "not_implemented",
         }
@@ -215,6 +230,13 @@ impl Failure {
         Self::new(
             Code::Timeout,
             format!("Function '{function_id}' did not answer within {waited_ms} ms"),
+        )
+    }
+
+    pub(crate) fn too_many_requests(max: usize) -> Self {
+        Self::new(
+            Code::TooManyRequests,
+            format!("{max} requests to endpoints are under way, no more are made at once"),
         )
     }
 

@@ -125,6 +125,13 @@ pub enum EventKind {
         /// What the caller was told, or would have been.
         failure: Failure,
     },
+    /// A request to an endpoint had no result.
+    RequestFailed {
+        /// The function.
+        function_id: String,
+        /// Why, without what the endpoint wrote.
+        summary: String,
+    },
     /// A `reattach` named no session, or not with its token (CO-15).
     ReattachIgnored,
 }
@@ -139,7 +146,8 @@ impl EventKind {
             Self::NotItsOwn { .. } | Self::AnswerDropped { .. } => Severity::Warning,
             Self::Refused { .. } | Self::RefusedByProvider { .. } => Severity::Warning,
             Self::BadFrame { .. } => Severity::Warning,
-            Self::CallFailed { .. } | Self::ReattachIgnored => Severity::Warning,
+            Self::CallFailed { .. } | Self::RequestFailed { .. } => Severity::Warning,
+            Self::ReattachIgnored => Severity::Warning,
         }
     }
 }
@@ -208,6 +216,15 @@ impl fmt::Display for EventKind {
                 "call of function `{}` failed: {}",
                 OnOneLine(function_id),
                 OnOneLine(failure.message())
+            ),
+            Self::RequestFailed {
+                function_id,
+                summary,
+            } => write!(
+                f,
+                "request of function `{}` failed: {}",
+                OnOneLine(function_id),
+                OnOneLine(summary)
             ),
             Self::ReattachIgnored => {
                 f.write_str("reattach ignored: no session of that id and token")

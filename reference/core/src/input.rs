@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::request::HttpOutcome;
+
 /// One connection, from its acceptance to its end. Never reused within an engine's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub u64);
@@ -46,6 +48,13 @@ pub enum Input<'a> {
     Disconnected {
         /// Which one.
         session: SessionId,
+    },
+    /// A request that the engine asked for has been answered, or cannot be.
+    RequestEnded {
+        /// The request's name.
+        call: Uuid,
+        /// What came of it.
+        outcome: HttpOutcome<'a>,
     },
     /// The clock has moved; due deadlines are acted on.
     Tick,
@@ -107,6 +116,8 @@ pub trait Environment {
 pub enum Variable {
     /// There is no such variable.
     Missing,
+    /// Registrations may not name it, whether it is there or not (D-28).
+    NotAllowed,
     /// It is there, but it is not UTF-8.
     NotUnicode,
     /// Its value.

@@ -16,6 +16,8 @@ mod engine;
 mod error;
 mod event;
 mod input;
+mod outbound;
+mod request;
 mod timers;
 pub mod wire;
 
@@ -27,6 +29,8 @@ pub use engine::{Deadline, DeadlineReason, Engine, Settings};
 pub use error::{Code, Failure};
 pub use event::{Event, EventKind, Severity, Subject};
 pub use input::{Environment, IdSource, Input, Now, SessionId, Unreadable, Variable, World};
+pub use outbound::{OutboundPolicy, Reach};
+pub use request::{HeaderText, HttpOutcome, HttpRequest};
 
 /// What can be driven with inputs: the engine, or a wrapper that alters what goes in or comes
 /// out, as a deliberately faulty engine does.

@@ -9,6 +9,7 @@
 )]
 
 mod client;
+mod endpoints;
 #[cfg(unix)]
 mod process;
 mod server;

@@ -1,27 +1,56 @@
 //! Calls in flight: from `invokefunction` to the one answer that they get (CO-09 to CO-13).
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::{Due, Engine, Output, builtin::EngineFunction};
 use crate::{
-    EventKind, Failure, SessionId,
+    Effect, EventKind, Failure, HttpOutcome, HttpRequest, SessionId, request,
     timers::TimerId,
     wire::{Action, InvocationResult, InvokeFunction},
 };
 
-/// A call that a worker has still to answer.
+/// A call that has still to be answered.
 #[derive(Debug)]
 struct Call {
-    /// Where it stands among its worker's calls.
+    /// Where it stands among all calls.
     sequence: u64,
-    worker: SessionId,
+    served_by: ServedBy,
+    /// The session that registered the function.
+    registrar: SessionId,
     /// Absent if nobody wants the answer (CO-10).
     caller: Option<Caller>,
     function_id: Arc<str>,
+    /// How long it may take.
+    patience: Duration,
     timer: TimerId,
+}
+
+impl Call {
+    /// The session under whose name its failure is logged: the caller's, which is told of it.
+    fn reporter(&self) -> SessionId {
+        match (&self.caller, self.served_by) {
+            (Some(caller), _) => caller.session,
+            (None, ServedBy::Worker(session)) => session,
+            (None, ServedBy::Endpoint) => self.registrar,
+        }
+    }
+}
+
+/// Who has to answer a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ServedBy {
+    /// A worker, through its session (RF-13).
+    Worker(SessionId),
+    /// An endpoint, by a request (RF-14).
+    Endpoint,
 }
 
 /// Who wants an answer, and under which id of its own (D-24).
@@ -35,6 +64,8 @@ struct Caller {
 pub(super) struct Calls {
     in_flight: HashMap<Uuid, Call>,
     sequence: u64,
+    /// How many of them are requests.
+    requests: usize,
 }
 
 impl Calls {
@@ -66,7 +97,7 @@ impl Engine {
             ))),
             Some(Action::Void) | None => match EngineFunction::named(&frame.function_id) {
                 Some(function) => Ok(Some(self.call_engine(session, function, frame.data, out))),
-                None => self.call_worker(session, frame, out).map(|()| None),
+                None => self.call(session, frame, out).map(|()| None),
             },
         };
         match outcome {
@@ -84,7 +115,7 @@ impl Engine {
         }
     }
 
-    fn call_worker(
+    fn call(
         &mut self,
         session: SessionId,
         frame: &InvokeFunction<'_>,
@@ -93,33 +124,81 @@ impl Engine {
         let Some((function_id, registration)) = self.functions.take_turn(&frame.function_id) else {
             return Err(Failure::function_not_found(&frame.function_id));
         };
-        if registration.endpoint.is_some() {
-            return Err(Failure::not_implemented(format!(
-                "function '{function_id}' is registered with an `invocation`, \
-                 and calls over HTTP are not served by this engine"
-            )));
+        let registrar = registration.session;
+        let caller = Caller::of(session, frame);
+        let Some(endpoint) = registration.endpoint.clone() else {
+            let served_by = ServedBy::Worker(registrar);
+            let patience = self.settings.call_timeout;
+            let id = self.begin_call(served_by, registrar, caller, function_id, patience, out);
+            self.hand_to_worker(registrar, id, frame, out);
+            return Ok(());
+        };
+        let requests_max = self.settings.requests_max;
+        if self.calls.requests >= requests_max {
+            return Err(Failure::too_many_requests(requests_max));
         }
-        let worker = registration.session;
+        let served_by = ServedBy::Endpoint;
+        let patience = endpoint.timeout;
+        let id = self.begin_call(served_by, registrar, caller, function_id, patience, out);
+        let (now, data) = (out.now().wall.as_secs(), frame.data);
+        let request = HttpRequest::new(id, &frame.function_id, &endpoint, data, now);
+        out.push(Effect::Request(Box::new(request)));
+        Ok(())
+    }
+
+    fn begin_call(
+        &mut self,
+        served_by: ServedBy,
+        registrar: SessionId,
+        caller: Option<Caller>,
+        function_id: Arc<str>,
+        patience: Duration,
+        out: &mut Output<'_, '_>,
+    ) -> Uuid {
         let id = out.next_id();
-        let timer = self.timers.set(
-            out.now()
-                .monotonic
-                .saturating_add(self.settings.call_timeout),
-            Due::Call(id),
-        );
+        let at = out.now().monotonic.saturating_add(patience);
+        let timer = self.timers.set(at, Due::Call(id));
         self.calls.sequence += 1;
         let sequence = self.calls.sequence;
-        if let Some(worker) = self.sessions.get_mut(worker) {
-            worker.calls.insert(sequence, id);
+        if let Some(held) = self.held_by(served_by, caller.as_ref()) {
+            held.insert(sequence, id);
+        }
+        if served_by == ServedBy::Endpoint {
+            self.calls.requests += 1;
         }
         let call = Call {
             sequence,
-            worker,
-            caller: Caller::of(session, frame),
+            served_by,
+            registrar,
+            caller,
             function_id,
+            patience,
             timer,
         };
         self.calls.in_flight.insert(id, call);
+        id
+    }
+
+    /// The list of the session whose end ends a call: of the worker that has to answer it, or
+    /// of the caller that alone wants a request.
+    fn held_by(
+        &mut self,
+        served_by: ServedBy,
+        caller: Option<&Caller>,
+    ) -> Option<&mut BTreeMap<u64, Uuid>> {
+        match served_by {
+            ServedBy::Worker(worker) => Some(&mut self.sessions.get_mut(worker)?.calls),
+            ServedBy::Endpoint => Some(&mut self.sessions.get_mut(caller?.session)?.requests),
+        }
+    }
+
+    fn hand_to_worker(
+        &self,
+        worker: SessionId,
+        id: Uuid,
+        frame: &InvokeFunction<'_>,
+        out: &mut Output<'_, '_>,
+    ) {
         let mut id_text = Uuid::encode_buffer();
         let passed_on = InvokeFunction {
             invocation_id: Some(Cow::Borrowed(id.hyphenated().encode_lower(&mut id_text))),
@@ -127,7 +206,40 @@ impl Engine {
             ..frame.clone()
         };
         self.send(worker, &passed_on, out);
-        Ok(())
+    }
+
+    /// An endpoint's answer, or the lack of one (D-11).
+    pub(super) fn request_ended(
+        &mut self,
+        id: Uuid,
+        outcome: HttpOutcome<'_>,
+        out: &mut Output<'_, '_>,
+    ) {
+        let Some(call) = self.take_call(id) else {
+            return;
+        };
+        let meaning = request::interpret(outcome, &call.function_id);
+        if let Err(refusal) = &meaning {
+            let failed = EventKind::RequestFailed {
+                function_id: call.function_id.to_string(),
+                summary: refusal.summary.clone(),
+            };
+            self.report(call.reporter(), failed, out);
+        }
+        if let Some(caller) = &call.caller {
+            let answer = match &meaning {
+                Ok(result) => Answer::result(Some(result)),
+                Err(refusal) => Answer::error(&refusal.error),
+            };
+            self.answer(caller, &call.function_id, answer, out);
+        }
+    }
+
+    /// Gives up a request that nobody waits for any more.
+    pub(super) fn cancel_request(&mut self, id: Uuid, out: &mut Output<'_, '_>) {
+        if self.take_call(id).is_some() {
+            out.push(Effect::CancelRequest { call: id });
+        }
     }
 
     /// A worker's answer: taken from the session that the call was sent to, once (D-15).
@@ -139,7 +251,7 @@ impl Engine {
     ) {
         let id = Uuid::try_parse(&frame.invocation_id).ok().filter(|id| {
             let call = self.calls.in_flight.get(id);
-            call.is_some_and(|call| call.worker == session)
+            call.is_some_and(|call| call.served_by == ServedBy::Worker(session))
         });
         let Some(call) = id.and_then(|id| self.take_call(id)) else {
             let dropped = EventKind::AnswerDropped {
@@ -155,7 +267,13 @@ impl Engine {
             .is_some_and(|it| !it.get().starts_with('{'))
         {
             let failure = Failure::invocation_failed(&call.function_id);
-            return self.fail_call(&call, failure, out);
+            return self.fail(
+                session,
+                call.caller.as_ref(),
+                &call.function_id,
+                failure,
+                out,
+            );
         }
         if let Some(caller) = &call.caller {
             let answer = Answer {
@@ -170,9 +288,8 @@ impl Engine {
 
     pub(super) fn call_timed_out(&mut self, id: Uuid, out: &mut Output<'_, '_>) {
         if let Some(call) = self.take_call(id) {
-            let waited = self.settings.call_timeout.as_millis();
-            let failure = Failure::timeout(&call.function_id, waited);
-            self.fail_call(&call, failure, out);
+            let failure = Failure::timeout(&call.function_id, call.patience.as_millis());
+            self.fail_call(id, &call, failure, out);
         }
     }
 
@@ -185,23 +302,29 @@ impl Engine {
     ) {
         if let Some(call) = self.take_call(id) {
             let failure = why(&call.function_id);
-            self.fail_call(&call, failure, out);
+            self.fail_call(id, &call, failure, out);
         }
     }
 
     fn take_call(&mut self, id: Uuid) -> Option<Call> {
         let call = self.calls.in_flight.remove(&id)?;
         self.timers.cancel(call.timer);
-        if let Some(worker) = self.sessions.get_mut(call.worker) {
-            worker.calls.remove(&call.sequence);
+        if let Some(held) = self.held_by(call.served_by, call.caller.as_ref()) {
+            held.remove(&call.sequence);
+        }
+        if call.served_by == ServedBy::Endpoint {
+            self.calls.requests -= 1;
         }
         Some(call)
     }
 
-    fn fail_call(&self, call: &Call, failure: Failure, out: &mut Output<'_, '_>) {
-        let reporter = call.caller.as_ref().map_or(call.worker, |it| it.session);
+    /// Ends a call without the answer of whoever serves it.
+    fn fail_call(&self, id: Uuid, call: &Call, failure: Failure, out: &mut Output<'_, '_>) {
+        if call.served_by == ServedBy::Endpoint {
+            out.push(Effect::CancelRequest { call: id });
+        }
         self.fail(
-            reporter,
+            call.reporter(),
             call.caller.as_ref(),
             &call.function_id,
             failure,

@@ -15,7 +15,7 @@ pub(super) struct Registration {
     pub(super) response_format: Option<Box<RawValue>>,
     pub(super) metadata: Option<Box<RawValue>>,
     /// Present if it is called over HTTP instead of through its session.
-    pub(super) endpoint: Option<Endpoint>,
+    pub(super) endpoint: Option<Arc<Endpoint>>,
 }
 
 /// One id with everyone who serves it (D-03). Never empty.

@@ -31,6 +31,8 @@ use crate::{
 pub struct Settings {
     /// How long a worker may take to answer a call (D-15).
     pub call_timeout: Duration,
+    /// How many requests to endpoints are made at once (D-28).
+    pub requests_max: usize,
     /// How long a provider may take to answer a trigger's registration (D-10).
     pub trigger_registration_timeout: Duration,
 }
@@ -39,6 +41,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             call_timeout: Duration::from_secs(30),
+            requests_max: 1_024,
             trigger_registration_timeout: Duration::from_secs(10),
         }
     }
@@ -180,6 +183,7 @@ impl Machine for Engine {
         let out = &mut Output::new(world, effects);
         match input {
             Input::Connected { session } => self.connected(session, out),
+            Input::RequestEnded { call, outcome } => self.request_ended(call, outcome, out),
             Input::Tick => self.tick(out),
             Input::Shutdown => self.shut_down(out),
             // What is still under way from a session that the engine has closed.

@@ -76,7 +76,7 @@ impl Engine {
             request_format: frame.request_format.map(RawValue::to_owned),
             response_format: frame.response_format.map(RawValue::to_owned),
             metadata: frame.metadata.map(RawValue::to_owned),
-            endpoint,
+            endpoint: endpoint.map(Arc::new),
         })
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Session {
     /// By type, triggers that it was asked for as a provider, gave up the type, and has still to
     /// answer (D-18).
     pub(super) owed_answers: BTreeMap<Arc<str>, Vec<Arc<str>>>,
+    /// Requests that are made for it, in the order in which they were asked for.
+    pub(super) requests: BTreeMap<u64, Uuid>,
     /// Calls that it has still to answer, in the order in which they were sent.
     pub(super) calls: BTreeMap<u64, Uuid>,
 }
@@ -90,6 +92,7 @@ impl Engine {
             triggers: BTreeMap::new(),
             trigger_types: BTreeSet::new(),
             owed_answers: BTreeMap::new(),
+            requests: BTreeMap::new(),
             calls: BTreeMap::new(),
         };
         self.sessions.add(id, session);
@@ -129,6 +132,9 @@ impl Engine {
         }
         for call in session.calls.into_values() {
             self.stop_call(call, Failure::worker_gone, out);
+        }
+        for request in session.requests.into_values() {
+            self.cancel_request(request, out);
         }
     }
 

@@ -388,15 +388,6 @@ fn a_caller_that_goes_is_sent_nothing_and_its_call_is_still_answered_once() {
 #[test]
 fn what_is_not_served_says_so() {
     let (mut lab, worker, caller) = served();
-    lab.quietly(
-        worker,
-        json!({"type": "registerfunction", "id": "http", "invocation": {"url": "https://a/"}}),
-    );
-    assert_failed(
-        &lab.ask(caller, invoke("c", "http")),
-        "c",
-        "not_implemented",
-    );
     let mut call = invoke("c", "f");
     for action in [
         json!({"type": "enqueue", "queue": "q"}),

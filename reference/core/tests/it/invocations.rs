@@ -98,9 +98,9 @@ fn credentials_are_read_at_registration_and_not_at_a_call() {
     }
     lab.set_variable("KEY", Variable::Missing);
     for (name, _) in kinds_of_auth() {
-        let answer = lab.ask(caller, invoke("c", name));
-        assert_eq!(answer["error"]["code"], "not_implemented");
+        lab.quietly(caller, invoke("c", name));
     }
+    assert_eq!(lab.requests.len(), kinds_of_auth().len());
     assert!(format!("{:?}", lab.engine).contains("redacted"));
 }
 

@@ -20,6 +20,7 @@ mod lists;
 mod model;
 mod properties;
 mod providers;
+mod requests;
 mod sessions;
 mod support;
 mod trigger_types;

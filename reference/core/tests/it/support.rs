@@ -9,8 +9,8 @@ use std::{
 };
 
 use reference_core::{
-    CloseCode, Effect, Engine, Environment, EventKind, IdSource, Input, Machine, Now, SessionId,
-    Settings, Unreadable, Variable, World,
+    CloseCode, Effect, Engine, Environment, EventKind, HttpOutcome, HttpRequest, IdSource, Input,
+    Machine, Now, SessionId, Settings, Unreadable, Variable, World,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -26,8 +26,17 @@ pub enum Step {
     Binary(SessionId, Vec<u8>),
     Unreadable(SessionId, Unreadable<'static>),
     Disconnected(SessionId),
+    RequestEnded(Uuid, Ended),
     Tick,
     Shutdown,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug)]
+pub enum Ended {
+    Answer(u16, String),
+    TooLarge(usize),
+    Failed(String),
 }
 
 /// One entry of a lab's history: when, what went in, what came out.
@@ -48,6 +57,8 @@ pub struct Lab {
     sessions: u64,
     sent: BTreeMap<SessionId, VecDeque<String>>,
     closed: Vec<(SessionId, CloseCode)>,
+    /// Requests that are under way.
+    pub requests: Vec<HttpRequest>,
     events: Vec<EventKind>,
 }
 
@@ -105,11 +116,23 @@ impl Lab {
                     self.sent.entry(session).or_default().push_back(frame);
                 }
                 Effect::Close { session, code, .. } => self.closed.push((session, code)),
+                Effect::Request(request) => self.requests.push(*request),
+                Effect::CancelRequest { call } => {
+                    let under_way = self.requests.len();
+                    self.requests.retain(|request| request.call != call);
+                    assert_eq!(self.requests.len() + 1, under_way, "cancelled once");
+                }
                 Effect::Report(event) => self.events.push(event.kind),
             }
         }
         let at = self.clock;
         self.history.push(Record { at, step, effects });
+    }
+
+    /// Ends the oldest request that is under way.
+    pub fn end_request(&mut self, ended: Ended) {
+        let request = self.requests.remove(0);
+        self.input(Step::RequestEnded(request.call, ended));
     }
 
     /// An id that no session has had.
@@ -251,6 +274,19 @@ impl Step {
             Self::Binary(session, ref frame) => Input::Binary { session, frame },
             Self::Unreadable(session, reason) => Input::Unreadable { session, reason },
             Self::Disconnected(session) => Input::Disconnected { session },
+            Self::RequestEnded(call, ref ended) => Input::RequestEnded {
+                call,
+                outcome: match ended {
+                    Ended::Answer(status, body) => HttpOutcome::Answer {
+                        status: *status,
+                        body: body.as_bytes(),
+                    },
+                    Ended::TooLarge(bytes_max) => HttpOutcome::TooLarge {
+                        bytes_max: *bytes_max,
+                    },
+                    Ended::Failed(problem) => HttpOutcome::Failed { problem },
+                },
+            },
             Self::Tick => Input::Tick,
             Self::Shutdown => Input::Shutdown,
         }

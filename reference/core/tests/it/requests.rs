@@ -1,0 +1,172 @@
+//! Calls of functions that endpoints serve: RF-14, RF-15, D-11, D-28.
+
+use reference_core::{HeaderText, Settings};
+use serde_json::{Value, json};
+
+use crate::{
+    functions::{URL, http_function},
+    support::{Ended, Lab, invoke, seconds},
+};
+
+fn served() -> (Lab, reference_core::SessionId, reference_core::SessionId) {
+    let mut lab = Lab::new();
+    let (worker, caller) = (lab.connect(), lab.connect());
+    lab.quietly(
+        worker,
+        http_function("f", json!({"url": URL, "timeout_ms": 2000})),
+    );
+    (lab, worker, caller)
+}
+
+fn ok(body: &str) -> Ended {
+    Ended::Answer(200, body.to_owned())
+}
+
+#[test]
+fn a_call_becomes_a_request_and_its_answer_the_result() {
+    let (mut lab, worker, caller) = served();
+    let call =
+        r#"{"type":"invokefunction","invocation_id":"c","function_id":"f","data":{ "b":1.0 }}"#;
+    lab.quietly(caller, call);
+    lab.assert_silent(worker);
+    let request = &lab.requests[0];
+    assert_eq!(request.url.as_str(), URL);
+    assert_eq!(request.body, r#"{ "b":1.0 }"#, "byte for byte");
+    lab.end_request(ok(r#"{"z":1e400,"a":1}"#));
+    assert_eq!(
+        lab.only_text(caller),
+        r#"{"type":"invocationresult","invocation_id":"c","function_id":"f","result":{"z":1e400,"a":1}}"#
+    );
+    assert_eq!(lab.next_deadline(), None);
+}
+
+#[test]
+fn a_call_without_data_sends_null() {
+    let (mut lab, _, caller) = served();
+    lab.quietly(
+        caller,
+        json!({"type": "invokefunction", "invocation_id": "c", "function_id": "f"}),
+    );
+    assert_eq!(lab.requests[0].body, "null");
+}
+
+#[test]
+fn each_way_to_fail_has_a_code() {
+    for (ended, code) in [
+        (Ended::Failed("refused".to_owned()), "http_request_failed"),
+        (Ended::TooLarge(10), "response_too_large"),
+        (ok("<html>"), "invalid_response"),
+        (Ended::Answer(500, "oops".to_owned()), "http_error"),
+        (Ended::Answer(302, String::new()), "http_error"),
+        (
+            Ended::Answer(400, r#"{"error":{"code":"own","message":"m"}}"#.to_owned()),
+            "own",
+        ),
+    ] {
+        let (mut lab, _, caller) = served();
+        lab.quietly(caller, invoke("c", "f"));
+        lab.events();
+        lab.end_request(ended);
+        let answer = lab.only_frame(caller);
+        assert_eq!(answer["error"]["code"], code);
+        assert_eq!(answer.get("result"), None);
+        assert_eq!(lab.events().len(), 1, "{code} is logged");
+    }
+}
+
+#[test]
+fn a_request_ends_at_its_own_time_and_is_cancelled() {
+    let (mut lab, _, caller) = served();
+    lab.quietly(caller, invoke("c", "f"));
+    assert_eq!(lab.next_deadline().unwrap(), lab.clock + seconds(2));
+    lab.advance(seconds(2));
+    assert_eq!(lab.only_frame(caller)["error"]["code"], "timeout");
+    assert!(lab.requests.is_empty());
+}
+
+#[test]
+fn an_answer_that_comes_after_the_end_is_dropped() {
+    let (mut lab, _, caller) = served();
+    lab.quietly(caller, invoke("c", "f"));
+    let call = lab.requests[0].call;
+    lab.advance(seconds(2));
+    lab.frames(caller);
+    lab.input(crate::support::Step::RequestEnded(call, ok("1")));
+    lab.assert_silent(caller);
+}
+
+#[test]
+fn a_caller_that_leaves_cancels_its_requests_and_no_others() {
+    let (mut lab, worker, caller) = served();
+    let other = lab.connect();
+    lab.quietly(caller, invoke("a", "f"));
+    lab.quietly(other, invoke("b", "f"));
+    lab.disconnect(caller);
+    assert_eq!(lab.requests.len(), 1);
+    // The function goes with its worker; a request that is under way belongs to its caller.
+    lab.disconnect(worker);
+    lab.end_request(ok("1"));
+    assert_eq!(lab.only_frame(other)["result"], 1);
+}
+
+#[test]
+fn a_void_call_makes_a_request_and_no_reply() {
+    let (mut lab, _, caller) = served();
+    let mut call = invoke("c", "f");
+    call["action"] = json!({"type": "void"});
+    lab.quietly(caller, &call);
+    lab.disconnect(caller);
+    assert_eq!(
+        lab.requests.len(),
+        1,
+        "nobody waits for it, so nobody cancels it"
+    );
+    lab.end_request(ok("1"));
+}
+
+#[test]
+fn more_requests_than_allowed_are_refused_until_one_has_ended() {
+    let mut lab = Lab::with(Settings {
+        requests_max: 2,
+        ..Settings::default()
+    });
+    let (worker, caller) = (lab.connect(), lab.connect());
+    lab.quietly(worker, http_function("f", json!({"url": URL})));
+    lab.quietly(caller, invoke("a", "f"));
+    lab.quietly(caller, invoke("b", "f"));
+    let refused = lab.ask(caller, invoke("c", "f"));
+    assert_eq!(refused["error"]["code"], "too_many_requests");
+    lab.end_request(ok(""));
+    assert_eq!(lab.only_frame(caller)["result"], Value::Null);
+    lab.quietly(caller, invoke("d", "f"));
+}
+
+#[test]
+fn stopping_answers_requests_and_cancels_them() {
+    let (mut lab, _, caller) = served();
+    lab.quietly(caller, invoke("c", "f"));
+    lab.input(crate::support::Step::Shutdown);
+    assert_eq!(lab.frames(caller)[0]["error"]["code"], "invocation_stopped");
+    assert!(lab.requests.is_empty());
+}
+
+#[test]
+fn each_function_has_its_own_credential_as_it_was_at_registration() {
+    let mut lab = Lab::new();
+    let (worker, caller) = (lab.connect(), lab.connect());
+    let auth = json!({"url": URL, "auth": {"type": "bearer", "token_key": "TOKEN"}});
+    for value in ["first", "second"] {
+        lab.set_variable("TOKEN", value);
+        lab.quietly(worker, http_function(value, auth.clone()));
+    }
+    lab.set_variable("TOKEN", "third");
+    for value in ["first", "second"] {
+        lab.quietly(caller, invoke("c", value));
+        let request = lab.requests.remove(0);
+        let carried = request.headers.iter().find_map(|(name, text)| match text {
+            HeaderText::Secret(secret) if name == "Authorization" => Some(secret.expose()),
+            _ => None,
+        });
+        assert_eq!(carried, Some(format!("Bearer {value}").as_str()));
+    }
+}

@@ -1,0 +1,202 @@
+//! Requests to the endpoints of HTTP-invoked functions: real connections, kept alive, to where
+//! the policy allows.
+
+use std::{
+    error::Error,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use reference_core::{HeaderText, HttpOutcome, HttpRequest, Method, OutboundPolicy};
+use reqwest::{
+    Client,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::{HeaderMap, HeaderName, HeaderValue},
+    redirect,
+};
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use url::Host;
+
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
+const IDLE_TIME_MAX: Duration = Duration::from_secs(60);
+const IDLE_CONNECTIONS_MAX: usize = 32;
+
+/// Makes requests. How long one may take is the engine's affair, which cancels it.
+pub(crate) struct Outbound {
+    policy: Arc<OutboundPolicy>,
+    response_bytes_max: usize,
+    /// Made for the first request: reading the system's certificates takes a while.
+    client: OnceLock<Result<Client, String>>,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Answer { status: u16, body: Vec<u8> },
+    TooLarge { bytes_max: usize },
+    Failed { problem: String },
+}
+
+impl Outcome {
+    pub(crate) fn as_input(&self) -> HttpOutcome<'_> {
+        match self {
+            Self::Answer { status, body } => HttpOutcome::Answer {
+                status: *status,
+                body,
+            },
+            Self::TooLarge { bytes_max } => HttpOutcome::TooLarge {
+                bytes_max: *bytes_max,
+            },
+            Self::Failed { problem } => HttpOutcome::Failed { problem },
+        }
+    }
+}
+
+impl Outbound {
+    pub(crate) fn new(policy: OutboundPolicy, response_bytes_max: usize) -> Self {
+        Self {
+            policy: Arc::new(policy),
+            response_bytes_max,
+            client: OnceLock::new(),
+        }
+    }
+
+    pub(crate) async fn perform(&self, request: HttpRequest) -> Outcome {
+        self.attempt(request)
+            .await
+            .unwrap_or_else(|problem| Outcome::Failed { problem })
+    }
+
+    async fn attempt(&self, request: HttpRequest) -> Result<Outcome, String> {
+        self.check_host(&request)?;
+        let client = self.client.get_or_init(|| client(&self.policy)).clone()?;
+        let method = match request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Patch => reqwest::Method::PATCH,
+            Method::Delete => reqwest::Method::DELETE,
+        };
+        let headers = headers(&request.headers)?;
+        let sent = client
+            .request(method, request.url)
+            .headers(headers)
+            .body(request.body)
+            .send();
+        let mut response = sent.await.map_err(|error| cause(&error))?;
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| cause(&error))? {
+            if body.len() + chunk.len() > self.response_bytes_max {
+                return Ok(Outcome::TooLarge {
+                    bytes_max: self.response_bytes_max,
+                });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Outcome::Answer { status, body })
+    }
+
+    /// A name is checked again once it has been resolved; an address never is.
+    fn check_host(&self, request: &HttpRequest) -> Result<(), String> {
+        let url = &request.url;
+        let port = url.port_or_known_default().unwrap_or_default();
+        if !self
+            .policy
+            .allows_host(url.host_str().unwrap_or_default(), port)
+        {
+            return Err("the host is not among those that may be called".to_owned());
+        }
+        let address: IpAddr = match url.host() {
+            Some(Host::Ipv4(address)) => address.into(),
+            Some(Host::Ipv6(address)) => address.into(),
+            Some(Host::Domain(_)) | None => return Ok(()),
+        };
+        match self.policy.allows_address(address) {
+            true => Ok(()),
+            false => Err(NotAllowed.to_string()),
+        }
+    }
+}
+
+fn headers(given: &[(String, HeaderText)]) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, text) in given {
+        let name: HeaderName = name.parse().map_err(|_| "a header has no proper name")?;
+        let (text, secret) = match text {
+            HeaderText::Plain(text) => (text.as_str(), false),
+            HeaderText::Secret(secret) => (secret.expose(), true),
+        };
+        let value =
+            HeaderValue::from_str(text).or_else(|_| HeaderValue::from_bytes(text.as_bytes()));
+        let mut value = value.map_err(|_| "a header has no proper value")?;
+        value.set_sensitive(secret);
+        headers.insert(name, value);
+    }
+    Ok(headers)
+}
+
+fn client(policy: &Arc<OutboundPolicy>) -> Result<Client, String> {
+    Client::builder()
+        .tls_backend_preconfigured(tls()?)
+        .dns_resolver(PolicyResolver(Arc::clone(policy)))
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        .user_agent(concat!("reference/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIME_MAX)
+        .pool_idle_timeout(IDLE_TIME_MAX)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+        .build()
+        .map_err(|error| cause(&error))
+}
+
+/// The system's certificates and the bundled ones: a machine without any still reaches the
+/// public internet, and one with its own trusts those as well.
+fn tls() -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// The innermost reason, which is the one that helps; never the URL, which may hold a secret.
+fn cause(error: &reqwest::Error) -> String {
+    let mut inner: &dyn Error = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    match inner.downcast_ref::<reqwest::Error>() {
+        Some(_) => "the request could not be made".to_owned(),
+        None => inner.to_string(),
+    }
+}
+
+/// Resolves names by the system, and leaves out what the policy does not allow: whatever a name
+/// pointed to before, this is where the connection goes.
+struct PolicyResolver(Arc<OutboundPolicy>);
+
+#[derive(Debug, thiserror::Error)]
+#[error("the address is not one that may be called")]
+struct NotAllowed;
+
+impl Resolve for PolicyResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let policy = Arc::clone(&self.0);
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let allowed: Vec<SocketAddr> =
+                found.filter(|it| policy.allows_address(it.ip())).collect();
+            if allowed.is_empty() {
+                return Err(Box::new(NotAllowed) as Box<dyn Error + Send + Sync>);
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
