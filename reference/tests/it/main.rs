@@ -13,3 +13,5 @@ mod endpoints;
 #[cfg(unix)]
 mod process;
 mod server;
+#[cfg(unix)]
+mod tls;

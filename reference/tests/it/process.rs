@@ -15,7 +15,7 @@ use crate::client::Client;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn command() -> Command {
+pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reference"));
     command
         .stdin(Stdio::null())
@@ -30,11 +30,13 @@ fn command() -> Command {
 
 /// Starts it on a free port, and gives the URL that it prints.
 async fn start(arguments: &[&str]) -> (Child, String) {
-    let mut child = command()
-        .args(["--listen", "127.0.0.1:0"])
-        .args(arguments)
-        .spawn()
-        .unwrap();
+    let mut command = command();
+    command.args(arguments);
+    start_as(command).await
+}
+
+pub(crate) async fn start_as(mut command: Command) -> (Child, String) {
+    let mut child = command.args(["--listen", "127.0.0.1:0"]).spawn().unwrap();
     let mut line = String::new();
     let stdout = child.stdout.as_mut().unwrap();
     let read = BufReader::new(stdout);
@@ -174,4 +176,58 @@ async fn a_wrong_command_line_exits_2() {
     let (code, errors) = finish(child).await;
     assert_eq!(code, Some(2));
     assert!(errors.contains("--listen"), "{errors}");
+}
+
+#[tokio::test]
+async fn no_line_of_the_log_and_no_frame_holds_a_secret() {
+    const SECRET: &str = "hunter2-hunter2";
+    let endpoint = wiremock::MockServer::start().await;
+    let refusal = wiremock::ResponseTemplate::new(401);
+    wiremock::Mock::given(wiremock::matchers::any())
+        .respond_with(refusal)
+        .mount(&endpoint)
+        .await;
+    let mut noisy = command();
+    noisy.args(["--log", "debug"]).env("KEY", SECRET);
+    let (child, url) = start_as(noisy).await;
+    let mut client = Client::connect(&url).await;
+    let mut frames = String::new();
+    for auth in [
+        r#"{"type":"bearer","token_key":"KEY"}"#,
+        r#"{"type":"hmac","secret_key":"KEY"}"#,
+        r#"{"type":"api_key","header":"X-API-Key","value_key":"KEY"}"#,
+        r#"{"type":"api_key","header":"Not a header","value_key":"KEY"}"#,
+    ] {
+        for url in [endpoint.uri(), "http://127.0.0.1:9/".to_owned()] {
+            client
+                .send(&format!(
+                    r#"{{"type":"registerfunction","id":"f","invocation":{{"url":"{url}","auth":{auth}}}}}"#
+                ))
+                .await;
+            for called in ["f", "engine::functions::list", "engine::workers::list"] {
+                client
+                    .send(&format!(
+                        r#"{{"type":"invokefunction","invocation_id":"{called}","function_id":"{called}","data":1}}"#
+                    ))
+                    .await;
+            }
+            // The refused registration adds a frame; the answer of the endpoint comes when it comes.
+            let awaited = if auth.contains("Not a header") { 4 } else { 3 };
+            for _ in 0..awaited {
+                frames += &client.text().await;
+            }
+            client
+                .send(r#"{"type":"unregisterfunction","id":"f"}"#)
+                .await;
+        }
+    }
+    let requests = endpoint.received_requests().await.unwrap();
+    assert_eq!(requests.len(), 3);
+    signal(&child, "TERM").await;
+    client.close_code().await;
+    let (_, log) = finish(child).await;
+    assert!(log.contains("request of function `f` failed"), "{log}");
+    for shown in [frames, log] {
+        assert!(!shown.contains(SECRET), "{shown}");
+    }
 }
