@@ -13,11 +13,15 @@ use std::{
 use reference_core::{
     Effect, Environment, Event, HttpRequest, Input, Machine, SessionId, Severity, World,
 };
-use tokio::{sync::Notify, task::AbortHandle, time::Instant};
+use tokio::{
+    sync::Notify,
+    task::{AbortHandle, JoinSet},
+    time::Instant,
+};
 use uuid::Uuid;
 
 use crate::{
-    outbound::Outbound,
+    outbound::{Outbound, Outcome},
     outbox::{self, Outbox, Outlet},
     world::{Clock, RandomIds},
 };
@@ -115,7 +119,16 @@ impl Hub {
         let (hub, outbound) = (Weak::clone(&self.own), Arc::clone(&self.outbound));
         let call = request.call;
         let task = tokio::spawn(async move {
-            let outcome = outbound.perform(request).await;
+            // In a task of its own, so that even a fault of a library's is an outcome; it goes
+            // when this one is aborted.
+            let mut attempt = JoinSet::new();
+            attempt.spawn(async move { outbound.perform(request).await });
+            let outcome = match attempt.join_next().await {
+                Some(Ok(outcome)) => outcome,
+                Some(Err(_)) | None => Outcome::Failed {
+                    problem: "a fault of the engine's own".to_owned(),
+                },
+            };
             if let Some(hub) = hub.upgrade() {
                 let mut state = hub.lock();
                 state.requests.remove(&call);

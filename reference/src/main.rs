@@ -55,7 +55,7 @@ struct Cli {
 
     /// A host that endpoints may be on, such as `api.example.com`, `*.internal` or
     /// `localhost:8080`; repeatable. Without it every host will do.
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", value_parser = host_pattern)]
     outbound_host: Vec<String>,
 
     /// Environment variables that registrations may name, such as `WORKER_*`; repeatable.
@@ -101,7 +101,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start: {error}")),
     };
-    match runtime.block_on(serve(cli)) {
+    let served = runtime.block_on(serve(cli));
+    // A name that is still being looked up is not waited for.
+    runtime.shutdown_background();
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => fail(&message),
     }
@@ -127,11 +130,7 @@ async fn serve(cli: Cli) -> Result<(), String> {
                 Outbound::Public => Reach::Public,
                 Outbound::Loopback => Reach::Loopback,
             },
-            hosts: cli
-                .outbound_host
-                .iter()
-                .map(|it| it.to_ascii_lowercase())
-                .collect(),
+            hosts: cli.outbound_host,
         },
         limits: Limits {
             frame_bytes_max: cli.frame_bytes_max as usize,
@@ -158,6 +157,27 @@ async fn serve(cli: Cli) -> Result<(), String> {
     server.shutdown().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// A host as it stands in a URL that has been parsed, which is what it is compared with.
+fn host_pattern(text: &str) -> Result<String, String> {
+    let (below, host) = match text.strip_prefix("*.") {
+        Some(host) => ("*.", host),
+        None => ("", text),
+    };
+    let url = url::Url::parse(&format!("https://{host}/")).map_err(|error| error.to_string())?;
+    let (Some(host), "/", None, "") = (url.host_str(), url.path(), url.query(), url.username())
+    else {
+        return Err("a host has a name or an address, and perhaps a port".to_owned());
+    };
+    if host.contains('*') {
+        return Err("`*.` may stand in front of a name, and nowhere else".to_owned());
+    }
+    let host = host.strip_suffix('.').unwrap_or(host);
+    Ok(match url.port() {
+        Some(port) => format!("{below}{host}:{port}"),
+        None => format!("{below}{host}"),
+    })
 }
 
 fn environment(allowed: &[String]) -> Box<dyn Environment + Send> {

@@ -4,7 +4,7 @@
 use std::{
     error::Error,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,9 +16,9 @@ use reqwest::{
     redirect,
 };
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use tokio::sync::OnceCell;
 use url::Host;
 
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 const IDLE_TIME_MAX: Duration = Duration::from_secs(60);
 const IDLE_CONNECTIONS_MAX: usize = 32;
 
@@ -27,7 +27,7 @@ pub(crate) struct Outbound {
     policy: Arc<OutboundPolicy>,
     response_bytes_max: usize,
     /// Made for the first request: reading the system's certificates takes a while.
-    client: OnceLock<Result<Client, String>>,
+    client: OnceCell<Client>,
 }
 
 /// What came of a request.
@@ -58,7 +58,7 @@ impl Outbound {
         Self {
             policy: Arc::new(policy),
             response_bytes_max,
-            client: OnceLock::new(),
+            client: OnceCell::new(),
         }
     }
 
@@ -70,7 +70,7 @@ impl Outbound {
 
     async fn attempt(&self, request: HttpRequest) -> Result<Outcome, String> {
         self.check_host(&request)?;
-        let client = self.client.get_or_init(|| client(&self.policy)).clone()?;
+        let client = self.client().await?;
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
@@ -96,6 +96,16 @@ impl Outbound {
             body.extend_from_slice(&chunk);
         }
         Ok(Outcome::Answer { status, body })
+    }
+
+    /// Reading the system's certificates must not hold up the sessions.
+    async fn client(&self) -> Result<&Client, String> {
+        let made = self.client.get_or_try_init(|| async {
+            let policy = Arc::clone(&self.policy);
+            let making = tokio::task::spawn_blocking(move || client(&policy));
+            making.await.map_err(|error| error.to_string())?
+        });
+        made.await
     }
 
     /// A name is checked again once it has been resolved; an address never is.
@@ -132,7 +142,9 @@ fn headers(given: &[(String, HeaderText)]) -> Result<HeaderMap, String> {
             HeaderValue::from_str(text).or_else(|_| HeaderValue::from_bytes(text.as_bytes()));
         let mut value = value.map_err(|_| "a header has no proper value")?;
         value.set_sensitive(secret);
-        headers.insert(name, value);
+        headers
+            .try_insert(name, value)
+            .map_err(|_| "there are too many headers")?;
     }
     Ok(headers)
 }
@@ -145,7 +157,6 @@ fn client(policy: &Arc<OutboundPolicy>) -> Result<Client, String> {
         .no_proxy()
         .referer(false)
         .user_agent(concat!("reference/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT_TIME_MAX)
         .pool_idle_timeout(IDLE_TIME_MAX)
         .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
         .build()
@@ -166,7 +177,8 @@ fn tls() -> Result<ClientConfig, String> {
     Ok(config)
 }
 
-/// The innermost reason, which is the one that helps; never the URL, which may hold a secret.
+/// The innermost reason, which is the one that helps; never a path or a query, which may hold a
+/// secret.
 fn cause(error: &reqwest::Error) -> String {
     let mut inner: &dyn Error = error;
     while let Some(source) = inner.source() {

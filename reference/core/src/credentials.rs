@@ -66,6 +66,11 @@ pub(crate) fn resolve(
         }
         Auth::ApiKey { header, value_key } => {
             check_header_name("invocation.auth.header", header)?;
+            let name = header.to_ascii_lowercase();
+            if name == "content-type" || name.starts_with("x-iii-") {
+                let problem = format!("`invocation.auth.header`: '{header}' is set by the engine");
+                return Err(Failure::invalid_request(problem));
+            }
             let secret = variable(environment, value_key, "API key")?;
             Ok(Credential::ApiKey {
                 header: header.to_string(),

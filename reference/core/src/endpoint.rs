@@ -8,7 +8,7 @@ use std::{
 use url::Url;
 
 use crate::{
-    credentials::{self, Credential, check_header_name, is_header_value},
+    credentials::{self, Credential, Secret, check_header_name, is_header_value},
     error::Failure,
     input::Environment,
     wire::{HttpInvocation, whole_number},
@@ -18,6 +18,11 @@ use crate::{
 pub const TIMEOUT_MS_DEFAULT: u64 = 30_000;
 /// The longest `timeout_ms` that a registration may ask for.
 pub const TIMEOUT_MS_MAX: u64 = 600_000;
+
+/// What a registration may put into each of its requests (D-28).
+const URL_BYTES_MAX: usize = 8 << 10;
+const HEADERS_MAX: usize = 100;
+const HEADERS_BYTES_MAX: usize = 32 << 10;
 
 /// A request method that `invocation.method` may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +47,8 @@ pub struct Endpoint {
     pub method: Method,
     /// How long a call may take.
     pub timeout: Duration,
-    /// Added to every request.
-    pub headers: BTreeMap<String, String>,
+    /// Added to every request. A registration may well put a credential here.
+    pub headers: BTreeMap<String, Secret>,
     /// What the request proves itself with, if anything.
     pub credential: Option<Credential>,
 }
@@ -76,6 +81,11 @@ impl Endpoint {
 fn url(text: &str) -> Result<Url, Failure> {
     // The URL itself is not repeated: a refused one may hold a password.
     let refuse = |problem: &str| Failure::invalid_request(format!("`invocation.url` {problem}"));
+    if text.len() > URL_BYTES_MAX {
+        return Err(refuse(&format!(
+            "must not be longer than {URL_BYTES_MAX} bytes"
+        )));
+    }
     let url =
         Url::parse(text).map_err(|error| refuse(&format!("is not an absolute URL: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -117,9 +127,17 @@ fn timeout(invocation: &HttpInvocation<'_>) -> Result<Duration, Failure> {
     }
 }
 
-fn headers(invocation: &HttpInvocation<'_>) -> Result<BTreeMap<String, String>, Failure> {
+fn headers(invocation: &HttpInvocation<'_>) -> Result<BTreeMap<String, Secret>, Failure> {
     let mut headers = BTreeMap::new();
     let mut seen = BTreeSet::new();
+    let given = || invocation.headers.iter().flatten();
+    let bytes: usize = given().map(|(name, value)| name.len() + value.len()).sum();
+    if given().count() > HEADERS_MAX || bytes > HEADERS_BYTES_MAX {
+        return Err(Failure::invalid_request(format!(
+            "`invocation.headers` must not be more than {HEADERS_MAX}, \
+             nor more than {HEADERS_BYTES_MAX} bytes together"
+        )));
+    }
     for (name, value) in invocation.headers.iter().flatten() {
         check_header_name("invocation.headers", name)?;
         let refuse = |problem: &str| {
@@ -131,7 +149,7 @@ fn headers(invocation: &HttpInvocation<'_>) -> Result<BTreeMap<String, String>, 
         if !is_header_value(value) {
             return Err(refuse("has a value that an HTTP header cannot carry"));
         }
-        headers.insert(name.to_string(), value.to_string());
+        headers.insert(name.to_string(), Secret::new(value.to_string()));
     }
     Ok(headers)
 }

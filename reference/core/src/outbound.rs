@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// How far from this machine an endpoint may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reach {
-    /// Anywhere but the addresses that no endpoint has: link-local ones, at which clouds serve
-    /// credentials, unspecified, multicast and broadcast ones.
+    /// Anywhere but the addresses that no endpoint has: link-local, unspecified, multicast and
+    /// broadcast ones, and those known to serve the credentials of cloud machines.
     #[default]
     Any,
     /// Of these, only those that are routed on the public internet.
@@ -29,17 +29,20 @@ impl OutboundPolicy {
     /// Whether a host may be called at all, whatever it resolves to.
     #[must_use]
     pub fn allows_host(&self, host: &str, port: u16) -> bool {
+        let host = host.strip_suffix('.').unwrap_or(host);
         self.hosts.is_empty() || self.hosts.iter().any(|allowed| covers(allowed, host, port))
     }
 
     /// Whether an address may be connected to, once a name has been resolved.
     #[must_use]
     pub fn allows_address(&self, address: IpAddr) -> bool {
+        let canonical = address.to_canonical();
         let address = plain(address);
         match self.reach {
             Reach::Any => !never(address),
             Reach::Public => !never(address) && is_public(address),
-            Reach::Loopback => address.is_loopback(),
+            // What stands inside an address that leads elsewhere is not this machine.
+            Reach::Loopback => canonical.is_loopback(),
         }
     }
 }
@@ -60,8 +63,8 @@ fn covers(allowed: &str, host: &str, port: u16) -> bool {
 fn plain(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) => match v6.segments() {
-            // NAT64, RFC 6052.
-            [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            // NAT64, RFC 6052 and 8215, and the old form of IPv4 inside IPv6.
+            [0x64, 0xff9b, 0 | 1, .., high, low] | [0, 0, 0, 0, 0, 0, high @ 1..=0xffff, low] => {
                 let [a, b] = high.to_be_bytes();
                 let [c, d] = low.to_be_bytes();
                 Ipv4Addr::new(a, b, c, d).into()
@@ -72,27 +75,29 @@ fn plain(address: IpAddr) -> IpAddr {
     }
 }
 
+/// Where machines of clouds find their credentials, outside the link-local ranges.
+const METADATA: [IpAddr; 7] = [
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+];
+
 /// What no policy allows.
 fn never(address: IpAddr) -> bool {
-    /// The metadata service of some clouds, outside the link-local range.
-    const METADATA_V4: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
-    const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-    match address {
-        IpAddr::V4(v4) => {
-            let [first, ..] = v4.octets();
-            first == 0
-                || v4.is_link_local()
-                || v4.is_multicast()
-                || v4.is_broadcast()
-                || v4 == METADATA_V4
+    METADATA.contains(&address)
+        || match address {
+            IpAddr::V4(v4) => {
+                let [first, ..] = v4.octets();
+                first == 0 || v4.is_link_local() || v4.is_multicast() || v4.is_broadcast()
+            }
+            IpAddr::V6(v6) => {
+                v6.is_unspecified() || v6.is_unicast_link_local() || v6.is_multicast()
+            }
         }
-        IpAddr::V6(v6) => {
-            v6.is_unspecified()
-                || v6.is_unicast_link_local()
-                || v6.is_multicast()
-                || v6 == METADATA_V6
-        }
-    }
 }
 
 /// By the special-purpose registries of RFC 6890.
@@ -150,6 +155,10 @@ mod tests {
             ("169.254.169.254", false, false, false),
             ("100.100.100.200", false, false, false),
             ("fd00:ec2::254", false, false, false),
+            ("fd00:ec2::23", false, false, false),
+            ("fd20:ce::254", false, false, false),
+            ("168.63.129.16", false, false, false),
+            ("192.0.0.192", false, false, false),
             ("fe80::1", false, false, false),
             ("0.0.0.0", false, false, false),
             ("0.1.2.3", false, false, false),
@@ -159,7 +168,10 @@ mod tests {
             // The same in other clothes.
             ("::ffff:169.254.169.254", false, false, false),
             ("64:ff9b::a9fe:a9fe", false, false, false),
+            ("64:ff9b:1::a9fe:a9fe", false, false, false),
+            ("::169.254.169.254", false, false, false),
             ("::ffff:127.0.0.1", true, false, true),
+            ("64:ff9b::7f00:1", true, false, false),
         ] {
             let seen = [Reach::Any, Reach::Public, Reach::Loopback].map(|it| allowed(it, address));
             assert_eq!(seen, [any, public, loopback], "{address}");
@@ -176,6 +188,7 @@ mod tests {
         };
         for (host, port, expected) in [
             ("api.example.com", 443, true),
+            ("api.example.com.", 443, true),
             ("API.example.com", 443, true),
             ("evil-api.example.com", 443, false),
             ("a.internal", 80, true),

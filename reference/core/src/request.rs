@@ -11,9 +11,10 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::{
-    credentials::{Credential, Secret},
+    credentials::{Credential, Secret, is_header_value},
     endpoint::{Endpoint, Method},
     error::{Code, Failure},
+    wire::InvokeFunction,
 };
 
 /// A request to make. The engine's own deadline ends it, by [`crate::Effect::CancelRequest`].
@@ -57,7 +58,7 @@ pub enum HttpOutcome<'a> {
     },
     /// No answer: not allowed, not resolved, refused, reset, cut short.
     Failed {
-        /// Why, without anything of the URL or of a header.
+        /// Why, without a path, a query or a header.
         problem: &'a str,
     },
 }
@@ -69,22 +70,28 @@ impl HttpRequest {
     /// The request of a call that is made at `unix_seconds`.
     pub(crate) fn new(
         call: Uuid,
-        function_id: &str,
         endpoint: &Endpoint,
-        data: &RawValue,
+        frame: &InvokeFunction<'_>,
         unix_seconds: u64,
     ) -> Self {
-        let body = data.get().to_owned();
+        let body = frame.data.get().to_owned();
         let plain = |name: &str, value: String| (name.to_owned(), HeaderText::Plain(value));
         let mut own = vec![
             plain("Content-Type", "application/json".to_owned()),
             plain(
                 "x-iii-Function-Path",
-                utf8_percent_encode(function_id, HEADER_SAFE).to_string(),
+                utf8_percent_encode(&frame.function_id, HEADER_SAFE).to_string(),
             ),
             plain("x-iii-Invocation-ID", call.to_string()),
             plain("x-iii-Timestamp", unix_seconds.to_string()),
         ];
+        for (name, text) in [
+            ("traceparent", &frame.traceparent),
+            ("baggage", &frame.baggage),
+        ] {
+            let fit = text.as_ref().filter(|text| is_header_value(text));
+            own.extend(fit.map(|text| plain(name, text.to_string())));
+        }
         own.extend(match &endpoint.credential {
             None => None,
             Some(Credential::Bearer(token)) => {
@@ -105,7 +112,7 @@ impl HttpRequest {
             !own.iter().any(same)
         });
         let mut headers: Vec<(String, HeaderText)> = custom
-            .map(|(name, value)| plain(name, value.clone()))
+            .map(|(name, value)| (name.clone(), HeaderText::Secret(value.clone())))
             .collect();
         headers.append(&mut own);
         Self {
@@ -218,16 +225,24 @@ mod tests {
             method: Method::Post,
             timeout: Duration::from_secs(30),
             headers: BTreeMap::from([
-                ("X-Custom".to_owned(), "value".to_owned()),
-                ("authorization".to_owned(), "mine".to_owned()),
+                ("X-Custom".to_owned(), Secret::new("value".to_owned())),
+                ("authorization".to_owned(), Secret::new("mine".to_owned())),
             ]),
             credential,
         }
     }
 
     fn headers(credential: Option<Credential>, id: &str) -> Vec<(String, String)> {
-        let data: &RawValue = serde_json::from_str(r#"{"b":1.0}"#).unwrap();
-        let request = HttpRequest::new(Uuid::nil(), id, &endpoint(credential), data, 1_700_000_000);
+        let call = InvokeFunction {
+            invocation_id: None,
+            function_id: id.into(),
+            data: serde_json::from_str(r#"{"b":1.0}"#).unwrap(),
+            metadata: None,
+            traceparent: Some("00-trace".into()),
+            baggage: Some("not\nfit".into()),
+            action: None,
+        };
+        let request = HttpRequest::new(Uuid::nil(), &endpoint(credential), &call, 1_700_000_000);
         assert_eq!(request.body, r#"{"b":1.0}"#);
         let shown = |value: HeaderText| match value {
             HeaderText::Plain(text) => text,
@@ -252,6 +267,8 @@ mod tests {
         assert_eq!(value(&headers, "x-iii-timestamp"), ["1700000000"]);
         assert_eq!(value(&headers, "x-custom"), ["value"]);
         assert_eq!(value(&headers, "authorization"), ["mine"]);
+        assert_eq!(value(&headers, "traceparent"), ["00-trace"]);
+        assert_eq!(value(&headers, "baggage"), [""; 0]);
     }
 
     #[test]

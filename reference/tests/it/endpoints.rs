@@ -326,3 +326,18 @@ async fn variables_that_may_not_be_named_are_refused_whether_they_exist_or_not()
         client.fence().await;
     }
 }
+
+#[tokio::test]
+async fn trace_context_goes_with_the_request() {
+    let endpoint = endpoint(ResponseTemplate::new(200)).await;
+    let server = Server::bind("127.0.0.1:0", options()).await.unwrap();
+    let url = format!("{}/hook", endpoint.uri());
+    let mut client = with_function(&server, json!({"url": url})).await;
+    client
+        .send(r#"{"type":"invokefunction","invocation_id":"i","function_id":"f","data":1,"traceparent":"00-a-b-01","baggage":"k=v"}"#)
+        .await;
+    client.frame().await;
+    let requests = requests(&endpoint).await;
+    assert_eq!(header(&requests[0], "traceparent"), "00-a-b-01");
+    assert_eq!(header(&requests[0], "baggage"), "k=v");
+}

@@ -172,10 +172,18 @@ async fn an_address_that_is_taken_is_an_error_that_names_it() {
 
 #[tokio::test]
 async fn a_wrong_command_line_exits_2() {
-    let child = command().args(["--listen", "here"]).spawn().unwrap();
-    let (code, errors) = finish(child).await;
-    assert_eq!(code, Some(2));
-    assert!(errors.contains("--listen"), "{errors}");
+    for arguments in [
+        ["--listen", "here"],
+        ["--outbound-host", "*"],
+        ["--outbound-host", "http://localhost"],
+        ["--outbound-host", "a b"],
+        ["--outbound", "everywhere"],
+    ] {
+        let child = command().args(arguments).spawn().unwrap();
+        let (code, errors) = finish(child).await;
+        assert_eq!(code, Some(2), "{arguments:?}");
+        assert!(errors.contains(arguments[0]), "{errors}");
+    }
 }
 
 #[tokio::test]

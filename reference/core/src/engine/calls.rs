@@ -23,25 +23,14 @@ struct Call {
     /// Where it stands among all calls.
     sequence: u64,
     served_by: ServedBy,
-    /// The session that registered the function.
-    registrar: SessionId,
+    /// The worker that called: its failure is logged under this name, also after its session.
+    reporter: Uuid,
     /// Absent if nobody wants the answer (CO-10).
     caller: Option<Caller>,
     function_id: Arc<str>,
     /// How long it may take.
     patience: Duration,
     timer: TimerId,
-}
-
-impl Call {
-    /// The session under whose name its failure is logged: the caller's, which is told of it.
-    fn reporter(&self) -> SessionId {
-        match (&self.caller, self.served_by) {
-            (Some(caller), _) => caller.session,
-            (None, ServedBy::Worker(session)) => session,
-            (None, ServedBy::Endpoint) => self.registrar,
-        }
-    }
 }
 
 /// Who has to answer a call.
@@ -110,7 +99,8 @@ impl Engine {
             }
             Err(failure) => {
                 let caller = Caller::of(session, frame);
-                self.fail(session, caller.as_ref(), &frame.function_id, failure, out);
+                let reporter = self.worker_id(session);
+                self.fail(reporter, caller.as_ref(), &frame.function_id, failure, out);
             }
         }
     }
@@ -121,16 +111,17 @@ impl Engine {
         frame: &InvokeFunction<'_>,
         out: &mut Output<'_, '_>,
     ) -> Result<(), Failure> {
+        let reporter = self.worker_id(session);
         let Some((function_id, registration)) = self.functions.take_turn(&frame.function_id) else {
             return Err(Failure::function_not_found(&frame.function_id));
         };
-        let registrar = registration.session;
+        let worker = registration.session;
         let caller = Caller::of(session, frame);
         let Some(endpoint) = registration.endpoint.clone() else {
-            let served_by = ServedBy::Worker(registrar);
+            let served_by = ServedBy::Worker(worker);
             let patience = self.settings.call_timeout;
-            let id = self.begin_call(served_by, registrar, caller, function_id, patience, out);
-            self.hand_to_worker(registrar, id, frame, out);
+            let id = self.begin_call(served_by, reporter, caller, function_id, patience, out);
+            self.hand_to_worker(worker, id, frame, out);
             return Ok(());
         };
         let requests_max = self.settings.requests_max;
@@ -139,17 +130,22 @@ impl Engine {
         }
         let served_by = ServedBy::Endpoint;
         let patience = endpoint.timeout;
-        let id = self.begin_call(served_by, registrar, caller, function_id, patience, out);
-        let (now, data) = (out.now().wall.as_secs(), frame.data);
-        let request = HttpRequest::new(id, &frame.function_id, &endpoint, data, now);
+        let id = self.begin_call(served_by, reporter, caller, function_id, patience, out);
+        let request = HttpRequest::new(id, &endpoint, frame, out.now().wall.as_secs());
         out.push(Effect::Request(Box::new(request)));
         Ok(())
+    }
+
+    fn worker_id(&self, session: SessionId) -> Uuid {
+        self.sessions
+            .get(session)
+            .map_or(Uuid::nil(), |session| session.worker_id)
     }
 
     fn begin_call(
         &mut self,
         served_by: ServedBy,
-        registrar: SessionId,
+        reporter: Uuid,
         caller: Option<Caller>,
         function_id: Arc<str>,
         patience: Duration,
@@ -169,7 +165,7 @@ impl Engine {
         let call = Call {
             sequence,
             served_by,
-            registrar,
+            reporter,
             caller,
             function_id,
             patience,
@@ -224,7 +220,7 @@ impl Engine {
                 function_id: call.function_id.to_string(),
                 summary: refusal.summary.clone(),
             };
-            self.report(call.reporter(), failed, out);
+            out.report(call.reporter, failed);
         }
         if let Some(caller) = &call.caller {
             let answer = match &meaning {
@@ -268,7 +264,7 @@ impl Engine {
         {
             let failure = Failure::invocation_failed(&call.function_id);
             return self.fail(
-                session,
+                call.reporter,
                 call.caller.as_ref(),
                 &call.function_id,
                 failure,
@@ -324,7 +320,7 @@ impl Engine {
             out.push(Effect::CancelRequest { call: id });
         }
         self.fail(
-            call.reporter(),
+            call.reporter,
             call.caller.as_ref(),
             &call.function_id,
             failure,
@@ -334,7 +330,7 @@ impl Engine {
 
     fn fail(
         &self,
-        reporter: SessionId,
+        reporter: Uuid,
         caller: Option<&Caller>,
         function_id: &str,
         failure: Failure,
@@ -349,7 +345,7 @@ impl Engine {
             function_id,
             failure,
         };
-        self.report(reporter, failed, out);
+        out.report(reporter, failed);
     }
 
     /// Neither result nor error is success with null (CO-11); of both, the error counts (D-20).

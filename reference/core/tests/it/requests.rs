@@ -170,3 +170,54 @@ fn each_function_has_its_own_credential_as_it_was_at_registration() {
         assert_eq!(carried, Some(format!("Bearer {value}").as_str()));
     }
 }
+
+#[test]
+fn what_a_registration_puts_into_its_requests_is_bounded() {
+    let mut lab = Lab::new();
+    let worker = lab.connect();
+    let many: serde_json::Map<String, Value> =
+        (0..101).map(|it| (format!("x-{it}"), json!(""))).collect();
+    let key = |header: &str| json!({"type": "api_key", "header": header, "value_key": "KEY"});
+    lab.set_variable("KEY", "value");
+    for (invocation, field) in [
+        (
+            json!({"url": format!("{URL}?{}", "x".repeat(8 << 10))}),
+            "`invocation.url`",
+        ),
+        (json!({"url": URL, "headers": many}), "`invocation.headers`"),
+        (
+            json!({"url": URL, "headers": {"x": "v".repeat(32 << 10)}}),
+            "`invocation.headers`",
+        ),
+        (
+            json!({"url": URL, "auth": key("Content-Type")}),
+            "`invocation.auth.header`",
+        ),
+        (
+            json!({"url": URL, "auth": key("X-III-Timestamp")}),
+            "`invocation.auth.header`",
+        ),
+        (
+            json!({"url": URL, "auth": key("Host")}),
+            "`invocation.auth.header`",
+        ),
+    ] {
+        let answer = lab.ask(worker, http_function("f", invocation));
+        assert_eq!(answer["error"]["code"], "invalid_request", "{field}");
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.starts_with(field), "{message}");
+    }
+}
+
+#[test]
+fn a_void_calls_failure_is_logged_although_everybody_has_left() {
+    let (mut lab, worker, caller) = served();
+    let mut call = invoke("c", "f");
+    call["action"] = json!({"type": "void"});
+    lab.quietly(caller, &call);
+    lab.disconnect(caller);
+    lab.disconnect(worker);
+    lab.events();
+    lab.advance(seconds(2));
+    assert_eq!(lab.events().len(), 1);
+}
