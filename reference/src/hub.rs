@@ -82,7 +82,8 @@ impl Hub {
         })
     }
 
-    /// Begins a session, unless the engine is stopping; what the machine sends it comes out of the outlet.
+    /// Begins a session, unless the engine is stopping; what the machine sends it comes out of the
+    /// outlet.
     pub(crate) fn open(&self) -> Option<(SessionId, Outlet)> {
         let (outbox, outlet) = outbox::channel(self.outbox_bytes_max);
         let mut state = self.lock();

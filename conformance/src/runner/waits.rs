@@ -128,22 +128,19 @@ impl CaseRun<'_> {
         let session = self.session(on)?;
         let taken = session
             .take(deadline, |frame| templates.meet(&scope, frame).transpose())
-            .await
-            .map(|(frame, matched)| matched.map(|matched| (frame, matched)));
-        let taken = match taken {
-            Ok(taken) => Ok(taken?),
-            Err(stop) => Err(stop),
-        };
+            .await;
         match taken {
-            Ok((_, Match::Whole(index, captured))) => {
-                self.scope = captured;
-                Ok(index)
-            }
-            Ok((frame, Match::KeyOnly(index))) => Err(Fault {
-                expected: templates.describe(on),
-                problem: "the frame arrived, but it differs".to_owned(),
-                mismatches: templates.mismatches(index, &mut scope, &frame)?,
-            }),
+            Ok((frame, matched)) => match matched? {
+                Match::Whole(index, captured) => {
+                    self.scope = captured;
+                    Ok(index)
+                }
+                Match::KeyOnly(index) => Err(Fault {
+                    expected: templates.describe(on),
+                    problem: "the frame arrived, but it differs".to_owned(),
+                    mismatches: templates.mismatches(index, &mut scope, &frame)?,
+                }),
+            },
             Err(stop) => {
                 let mut fault = Fault::stopped(templates.describe(on), stop, patience_ms);
                 let others = session.kept();

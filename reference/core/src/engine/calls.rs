@@ -81,8 +81,7 @@ impl Engine {
                 "the action `enqueue` is not served by this engine",
             )),
             Some(Action::Unknown { kind }) => Err(Failure::invalid_request(format!(
-                "`action.type` must be void or enqueue, got '{}'",
-                kind
+                "`action.type` must be void or enqueue, got '{kind}'"
             ))),
             Some(Action::Void) | None => match EngineFunction::named(&frame.function_id) {
                 Some(function) => Ok(Some(self.call_engine(session, function, frame.data, out))),
