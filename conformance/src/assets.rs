@@ -10,6 +10,9 @@ static DOCUMENTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../spec/documents"
 /// The ledger of clauses.
 pub const LEDGER: &str = include_str!("../../spec/requirements.json");
 
+/// The environment that the cases assume.
+pub const ENVIRONMENT: &str = include_str!("../../fixtures/environment.json");
+
 /// A file with its path below the folder that it was taken from.
 #[derive(Clone, Copy, Debug)]
 pub struct Asset {

@@ -1,6 +1,6 @@
 //! The command line: what can be said.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -35,6 +35,9 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// List the cases: id, level, clauses, title.
     List(Selection),
+    /// Print the environment variables that an engine under test is to be started with and
+    /// without, as commands for a POSIX shell: eval "$(conformance env)".
+    Env,
     /// Show a clause with its quote and cases, or a case with its steps.
     Explain {
         /// A clause such as RT-07, or the id of a case.
@@ -77,14 +80,34 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "URL", env = "CONFORMANCE_URL")]
     pub(crate) url: Option<String>,
 
-    /// An environment variable that the engine at --url was started with; repeatable.
+    /// The engine at --url was started with what `conformance env` prints.
+    #[arg(long)]
+    pub(crate) env: bool,
+
+    /// An environment variable that the engine at --url was started with: NAME alone for the
+    /// value that `conformance env` prints; repeatable.
     #[arg(
         long,
-        value_name = "NAME",
+        value_name = "NAME[=VALUE]",
         env = "CONFORMANCE_VARIABLES",
         value_delimiter = ','
     )]
     pub(crate) variable: Vec<String>,
+
+    /// Where the suite listens for the requests of the engine; for a port that is not 0, the
+    /// next one is used as well.
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:0",
+        env = "CONFORMANCE_CALLBACK_BIND"
+    )]
+    pub(crate) callback_bind: SocketAddr,
+
+    /// The name or address under which the engine reaches this machine; by default that of
+    /// --callback-bind.
+    #[arg(long, value_name = "HOST", env = "CONFORMANCE_CALLBACK_HOST")]
+    pub(crate) callback_host: Option<String>,
 
     /// Do not introduce the suite's sessions with a call of `engine::workers::register`.
     #[arg(long)]

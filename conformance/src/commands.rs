@@ -9,6 +9,7 @@ use anstream::{AutoStream, ColorChoice};
 use clap::Parser;
 use conformance::{
     case::{Case, Cases},
+    environment::Environment,
     histories,
     ledger::Ledger,
     report,
@@ -31,6 +32,7 @@ pub(crate) fn main() -> ExitCode {
     let done = match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Run(args) => run(&args, &mut out),
         Command::List(selection) => list(&selection, &mut out),
+        Command::Env => env(&mut out),
         Command::Explain { name, source } => explain(&name, &source, &mut out),
     };
     let exit = done.unwrap_or_else(|problem| {
@@ -105,6 +107,13 @@ fn list(selection: &Selection, out: &mut dyn Write) -> Result<Exit, Problem> {
     let selected = select(selection, &cases)?;
     let histories = wants_histories(selection);
     unless_closed(report::list(&selected, histories, out))?;
+    Ok(Exit::Conforms)
+}
+
+fn env(out: &mut dyn Write) -> Result<Exit, Problem> {
+    let environment =
+        Environment::embedded().map_err(|error| Problem::new(Exit::OurFault, error))?;
+    unless_closed(environment.write_shell(out))?;
     Ok(Exit::Conforms)
 }
 

@@ -1,6 +1,7 @@
 //! `conformance run`: from the command line to the report.
 
 use std::{
+    collections::BTreeMap,
     io::{self, IsTerminal, Write},
     sync::Arc,
     time::{Duration, Instant},
@@ -8,6 +9,8 @@ use std::{
 
 use conformance::{
     case::Case,
+    endpoint::Callback,
+    environment::Environment,
     histories,
     ledger::Ledger,
     report::{self, Run, Style},
@@ -49,6 +52,10 @@ pub(crate) async fn judge(
         .reach()
         .await
         .map_err(|error| Problem::new(Exit::Unreachable, error))?;
+    if cases.iter().any(|case| !case.endpoints.is_empty()) {
+        let opened = context.endpoints().await;
+        opened.map_err(|error| Problem::new(Exit::Usage, format!("--callback-bind: {error}")))?;
+    }
     let plan = histories_plan(args);
     let (events, listener) = mpsc::unbounded_channel();
     let collecting = tokio::spawn(collect(listener));
@@ -85,19 +92,23 @@ pub(crate) async fn judge(
 /// The target, which is the embedded reference if no other is given; the first line says which.
 async fn aim(args: &RunArgs, out: &mut dyn Write) -> Result<(Target, Option<Server>), Problem> {
     let hello = !args.no_hello;
+    let callback = callback(args)?;
     if let Some(url) = &args.url {
         if !url.starts_with("ws://") {
             let message = format!("`{url}` must begin with ws:// (wss:// is not supported)");
             return Err(Problem::new(Exit::Usage, message));
         }
+        let variables = promised(args)?;
         unless_closed(writeln!(out, "target: {url}"))?;
         let target = Target {
             url: url.clone(),
-            variables_set: args.variable.iter().cloned().collect(),
+            variables,
             hello,
+            callback,
         };
         return Ok((target, None));
     }
+    let variables = embedded::variables();
     let server = embedded::start()
         .await
         .map_err(|error| Problem::new(Exit::OurFault, error))?;
@@ -108,10 +119,45 @@ async fn aim(args: &RunArgs, out: &mut dyn Write) -> Result<(Target, Option<Serv
     ))?;
     let target = Target {
         url,
-        variables_set: embedded::variables_set(),
+        variables,
         hello,
+        callback,
     };
     Ok((target, Some(server)))
+}
+
+fn callback(args: &RunArgs) -> Result<Callback, Problem> {
+    if args.callback_bind.ip().is_unspecified() && args.callback_host.is_none() {
+        let message = format!(
+            "--callback-bind {} listens on every address of this machine: say with \
+             --callback-host under which one the engine reaches it",
+            args.callback_bind
+        );
+        return Err(Problem::new(Exit::Usage, message));
+    }
+    Ok(Callback {
+        bind: args.callback_bind,
+        host: args.callback_host.clone(),
+    })
+}
+
+/// What is said of the environment of an engine that somebody else has started.
+fn promised(args: &RunArgs) -> Result<BTreeMap<String, String>, Problem> {
+    let environment =
+        Environment::embedded().map_err(|error| Problem::new(Exit::OurFault, error))?;
+    let mut variables = BTreeMap::new();
+    for text in &args.variable {
+        let promise = environment.promise(text);
+        let (name, value) =
+            promise.map_err(|it| Problem::new(Exit::Usage, format!("--variable: {it}")))?;
+        variables.insert(name, value);
+    }
+    if args.env {
+        for (name, value) in environment.set {
+            variables.entry(name).or_insert(value);
+        }
+    }
+    Ok(variables)
 }
 
 fn histories_plan(args: &RunArgs) -> Option<histories::Plan> {
@@ -140,8 +186,17 @@ fn again(args: &RunArgs, plan: Option<histories::Plan>, outcomes: &[Outcome]) ->
     if let Some(url) = &args.url {
         command += &format!(" --url {url}");
     }
-    for name in &args.variable {
-        command += &format!(" --variable {name}");
+    if args.env {
+        command += " --env";
+    }
+    for promise in &args.variable {
+        command += &format!(" --variable {}", quoted(promise));
+    }
+    if args.callback_bind != Callback::default().bind {
+        command += &format!(" --callback-bind {}", args.callback_bind);
+    }
+    if let Some(host) = &args.callback_host {
+        command += &format!(" --callback-host {}", quoted(host));
     }
     if args.no_hello {
         command += " --no-hello";
@@ -157,6 +212,15 @@ fn again(args: &RunArgs, plan: Option<histories::Plan>, outcomes: &[Outcome]) ->
         command += &format!(" --cases {}", folder.display());
     }
     command
+}
+
+/// As a word of a shell's.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:=/".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
 }
 
 /// Gathers what has ended, in order of the ids; shows a counter on a terminal meanwhile.

@@ -6,6 +6,8 @@
 
 pub mod assets;
 pub mod case;
+pub mod endpoint;
+pub mod environment;
 pub mod frame;
 pub mod histories;
 pub mod ledger;

@@ -53,6 +53,8 @@ pub struct Outcome {
     pub status: Status,
     /// Which of several allowed things the engine did, by their labels.
     pub branches: Vec<String>,
+    /// What the engine was seen to do where nothing is prescribed.
+    pub remarks: Vec<String>,
     /// Frames that came from the engine and are not what `spec/schema` describes.
     pub malformed: Vec<String>,
     /// What was said on the wire.

@@ -8,10 +8,12 @@
 #[path = "../src/embedded.rs"]
 mod embedded;
 
-use std::{collections::BTreeSet, env, process::ExitCode, sync::Arc};
+use std::{collections::BTreeMap, env, process::ExitCode, sync::Arc};
 
 use conformance::{
     case::Cases,
+    endpoint::Callback,
+    environment::Environment,
     histories,
     ledger::Ledger,
     report::{self, Run},
@@ -41,22 +43,22 @@ fn main() -> ExitCode {
     let ledger = Ledger::embedded().expect("a ledger");
     let cases = Cases::embedded(&ledger).expect("cases");
     let url = env::var("CONFORMANCE_URL").ok();
+    let variables = match url {
+        Some(_) => variables_of_environment(),
+        None => embedded::variables(),
+    };
     let server = match url {
         Some(_) => None,
         None => Some(runtime.block_on(embedded::start()).expect("a server")),
     };
-    let target = match (&url, &server) {
-        (Some(url), _) => Target {
-            url: url.clone(),
-            variables_set: variables_of_environment(),
-            hello: true,
-        },
-        (None, Some(server)) => Target {
-            url: server.url(),
-            variables_set: embedded::variables_set(),
-            hello: true,
-        },
-        (None, None) => return ExitCode::FAILURE,
+    let Some(target_url) = url.clone().or(server.as_ref().map(|it| it.url())) else {
+        return ExitCode::FAILURE;
+    };
+    let target = Target {
+        url: target_url,
+        variables,
+        hello: true,
+        callback: Callback::default(),
     };
     let context = Arc::new(Context::new(target, Pace::default()).expect("a context"));
     let probes: Vec<_> = cases
@@ -82,13 +84,14 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-fn variables_of_environment() -> BTreeSet<String> {
-    let names = env::var("CONFORMANCE_VARIABLES").unwrap_or_default();
-    names
-        .split(',')
-        .filter(|it| !it.is_empty())
-        .map(str::to_owned)
-        .collect()
+fn variables_of_environment() -> BTreeMap<String, String> {
+    let promises = env::var("CONFORMANCE_VARIABLES").unwrap_or_default();
+    let environment = Environment::embedded().expect("an environment");
+    let promises = promises.split(',').filter(|it| !it.is_empty());
+    promises
+        .map(|it| environment.promise(it))
+        .collect::<Result<_, String>>()
+        .expect("CONFORMANCE_VARIABLES")
 }
 
 fn trials(suite: &Arc<Suite>, cases: &Cases) -> Vec<Trial> {

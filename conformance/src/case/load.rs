@@ -197,18 +197,39 @@ fn check_case(case: &Case, path: &str, ledger: &Ledger) -> Result<(), String> {
     if case.probes.is_some() && !case.needs.is_empty() {
         return Err("it probes for a feature, so it cannot need others".to_owned());
     }
+    for (name, endpoint) in &case.endpoints {
+        for template in endpoint.templates() {
+            check(template, Use::Send).map_err(|error| format!("endpoint `{name}`: {error}"))?;
+        }
+    }
+    check_steps(case)
+}
+
+/// Whether each step's session or endpoint is there, and its templates have a meaning.
+fn check_steps(case: &Case) -> Result<(), String> {
     let mut open: Vec<&str> = case.sessions.iter().map(String::as_str).collect();
+    if let Some(name) = open.iter().find(|it| case.endpoints.contains_key(**it)) {
+        return Err(format!("`{name}` is both a session and an endpoint"));
+    }
     for step in &case.steps {
-        if matches!(step.action, Action::Connect) {
-            if open.contains(&step.on.as_str()) {
-                return Err(format!("session `{}` is open already", step.on));
+        let on = step.on.as_str();
+        let (is_open, is_endpoint) = (open.contains(&on), case.endpoints.contains_key(on));
+        let problem = match &step.action {
+            action if action.is_of_endpoint() => {
+                (!is_endpoint).then(|| format!("there is no endpoint `{on}`"))
             }
-            open.push(&step.on);
-        } else if !open.contains(&step.on.as_str()) {
-            return Err(format!(
-                "no session `{}` is open when a step needs it",
-                step.on
-            ));
+            Action::Connect if is_open => Some(format!("session `{on}` is open already")),
+            Action::Connect if is_endpoint => {
+                Some(format!("`{on}` is both a session and an endpoint"))
+            }
+            Action::Connect => {
+                open.push(on);
+                None
+            }
+            _ => (!is_open).then(|| format!("no session `{on}` is open when a step needs it")),
+        };
+        if let Some(problem) = problem {
+            return Err(problem);
         }
         check_templates(&step.action).map_err(|error| error.to_string())?;
     }
@@ -218,7 +239,9 @@ fn check_case(case: &Case, path: &str, ledger: &Ledger) -> Result<(), String> {
 fn check_templates(action: &Action) -> Result<(), TemplateError> {
     match action {
         Action::Send(template) | Action::SendText(template) => check(template, Use::Send),
-        Action::Expect(template) | Action::Quiet(template) => check(template, Use::Compare),
+        Action::Expect(template) | Action::Quiet(template) | Action::ExpectRequest(template) => {
+            check(template, Use::Compare)
+        }
         Action::ExpectAll(templates) => templates.iter().try_for_each(|it| check(it, Use::Compare)),
         Action::ExpectOne(alternatives) => alternatives.iter().try_for_each(|it| match &it.kind {
             AlternativeKind::Expect(template) | AlternativeKind::Quiet(template) => {
@@ -232,6 +255,7 @@ fn check_templates(action: &Action) -> Result<(), TemplateError> {
         | Action::Ping
         | Action::Close(_)
         | Action::Drop
-        | Action::ExpectClose(_) => Ok(()),
+        | Action::ExpectClose(_)
+        | Action::NoRequest => Ok(()),
     }
 }

@@ -1,16 +1,20 @@
 //! Cases: declarative tests, one behaviour a file. The format is described in
 //! `spec/schema/case.json`; what it means is here and in `spec/cases.md`.
 
+mod endpoint;
 mod load;
 mod step;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::Kind;
 
 pub use self::{
+    endpoint::{Answer, Endpoint, RawPart, Repeat},
     load::{CaseError, Cases},
-    step::{Action, Alternative, AlternativeKind, RawFrame, RawOpcode, Step},
+    step::{Action, Alternative, AlternativeKind, RawFrame, RawOpcode, Step, Yes},
 };
 
 /// How much a case weighs.
@@ -92,6 +96,9 @@ pub struct Case {
     /// Whether its ids are the document's own, so that no other such case may run beside it.
     #[serde(default)]
     pub verbatim: bool,
+    /// The HTTP endpoints that the suite serves while the case runs, by name.
+    #[serde(default)]
+    pub endpoints: BTreeMap<String, Endpoint>,
     /// The sessions that are open at the start.
     #[serde(default = "one_worker")]
     pub sessions: Vec<String>,

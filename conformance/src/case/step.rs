@@ -7,7 +7,7 @@ use serde_json::Value;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "RawStep")]
 pub struct Step {
-    /// The session that acts.
+    /// The session that acts, or the endpoint.
     pub on: String,
     /// What the step is for, where that is not plain.
     pub note: Option<String>,
@@ -44,6 +44,18 @@ pub enum Action {
     Drop,
     /// The engine closes the session with one of these codes.
     ExpectClose(Vec<u16>),
+    /// Takes the endpoint's oldest request and compares it.
+    ExpectRequest(Value),
+    /// No request is there that was not taken, nor does one arrive shortly after.
+    NoRequest,
+}
+
+impl Action {
+    /// Whether it is an endpoint's, and not a session's.
+    #[must_use]
+    pub fn is_of_endpoint(&self) -> bool {
+        matches!(self, Self::ExpectRequest(_) | Self::NoRequest)
+    }
 }
 
 /// A frame given byte by byte.
@@ -136,12 +148,14 @@ struct RawStep {
     close: Option<u16>,
     drop: Option<Yes>,
     expect_close: Option<Vec<u16>>,
+    expect_request: Option<Value>,
+    no_request: Option<Yes>,
 }
 
 /// The value of a verb that takes none: `true`.
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "bool")]
-struct Yes;
+pub struct Yes;
 
 impl TryFrom<bool> for Yes {
     type Error = &'static str;
@@ -169,6 +183,8 @@ impl TryFrom<RawStep> for Step {
             raw.close.map(Action::Close),
             raw.drop.map(|Yes| Action::Drop),
             raw.expect_close.map(Action::ExpectClose),
+            raw.expect_request.map(Action::ExpectRequest),
+            raw.no_request.map(|Yes| Action::NoRequest),
         ];
         let mut given = actions.into_iter().flatten();
         match (given.next(), given.next()) {

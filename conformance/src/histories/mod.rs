@@ -132,6 +132,7 @@ pub async fn run(context: &Arc<Context>, features: &Features, plan: Plan) -> Out
         malformed: context.schemas.faults(&found.transcript),
         status: found.status,
         branches: Vec::new(),
+        remarks: Vec::new(),
         transcript: found.transcript,
         took: began.elapsed(),
     }

@@ -1,6 +1,9 @@
 //! The table by clause.
 
-use std::io::{self, Write};
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+};
 
 use anstyle::Style as Ansi;
 
@@ -83,6 +86,13 @@ fn row(run: &Run<'_>, clause: &Clause, out: &mut dyn Write) -> io::Result<()> {
         verdict.name(),
         clause.title,
     )?;
+    for remark in remarks(run, clause) {
+        writeln!(
+            out,
+            "         {FAINT}{}{FAINT:#}",
+            printable(remark, REASON_CHARACTERS)
+        )?;
+    }
     let note = match &verdict {
         Verdict::Untestable(reason) | Verdict::InPart(reason) => Some(reason.as_str()),
         Verdict::RegistrationOnly => clause.later.as_deref(),
@@ -96,6 +106,16 @@ fn row(run: &Run<'_>, clause: &Clause, out: &mut dyn Write) -> io::Result<()> {
         ),
         None => Ok(()),
     }
+}
+
+/// What was seen where nothing is prescribed, in the cases that are about a clause first of all.
+fn remarks<'r>(run: &'r Run<'_>, clause: &Clause) -> BTreeSet<&'r str> {
+    let judging = run.outcomes.iter();
+    let judging = judging.filter(|it| it.clauses.first() == Some(&clause.id));
+    judging
+        .flat_map(|it| &it.remarks)
+        .map(String::as_str)
+        .collect()
 }
 
 fn style_of(verdict: &Verdict) -> Ansi {

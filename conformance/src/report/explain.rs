@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::style::{FAINT, STRONG};
 use crate::{
-    case::{Action, Case, Cases, RawOpcode, Step},
+    case::{Action, Answer, Case, Cases, Endpoint, RawOpcode, RawPart, Step},
     histories,
     ledger::{Clause, Coverage, Kind},
     template::template_for_people,
@@ -126,6 +126,12 @@ pub fn explain_case(case: &Case, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     writeln!(out, "sessions   {}", case.sessions.join(", "))?;
+    for (name, endpoint) in &case.endpoints {
+        writeln!(out, "endpoint   {name}, which answers:")?;
+        for line in answers_of(endpoint) {
+            writeln!(out, "             {line}")?;
+        }
+    }
     writeln!(out, "steps")?;
     for (index, step) in case.steps.iter().enumerate() {
         explain_step(index + 1, step, out)?;
@@ -170,6 +176,10 @@ fn explain_step(number: usize, step: &Step, out: &mut dyn Write) -> io::Result<(
             let codes: Vec<String> = codes.iter().map(u16::to_string).collect();
             vec![format!("← (Close {})", codes.join(" or "))]
         }
+        Action::ExpectRequest(template) => {
+            vec![format!("← (request) {}", template_for_people(template))]
+        }
+        Action::NoRequest => vec!["← no (further) request".to_owned()],
     };
     for (index, line) in lines.iter().enumerate() {
         if index == 0 {
@@ -179,6 +189,45 @@ fn explain_step(number: usize, step: &Step, out: &mut dyn Write) -> io::Result<(
         }
     }
     Ok(())
+}
+
+fn answers_of(endpoint: &Endpoint) -> Vec<String> {
+    let of_http = |answer: &Answer| {
+        let mut line = answer.status.to_string();
+        for (name, value) in &answer.headers {
+            line += &format!(", {name}: {}", unquoted_for_people(value));
+        }
+        if let Some(json) = &answer.json {
+            line += &format!(", {}", template_for_people(json));
+        }
+        if let Some(text) = &answer.text {
+            line += &format!(", the text {}", Value::from(text.as_str()));
+        }
+        if answer.delay_ms > 0 {
+            line += &format!(", after {} ms", answer.delay_ms);
+        }
+        line
+    };
+    let of_raw = |part: &RawPart| match part {
+        RawPart::Send(text) => format!("the bytes {}", Value::from(text.as_str())),
+        RawPart::Repeat(repeat) => format!(
+            "the bytes {}, {} times, one every {} ms",
+            Value::from(repeat.text.as_str()),
+            repeat.times,
+            repeat.every_ms
+        ),
+        RawPart::Hold(_) => "nothing more, until the engine leaves".to_owned(),
+        RawPart::Reset(_) => "a reset of the connection".to_owned(),
+    };
+    match endpoint {
+        Endpoint::Answers(answers) => answers.iter().map(of_http).collect(),
+        Endpoint::Raw(parts) => parts.iter().map(of_raw).collect(),
+    }
+}
+
+fn unquoted_for_people(template: &Value) -> String {
+    let shown = template_for_people(template);
+    shown.trim_matches('"').to_owned()
 }
 
 fn several(heading: &str, items: impl Iterator<Item = impl ToString>) -> Vec<String> {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{Context, Features};
 use crate::{
     case::{Action, Case, RawOpcode, Step},
+    endpoint::Endpoint,
     session::{Session, Stop},
     template::{Mismatch, Scope, TemplateError},
     transcript::{Direction, Transcript},
@@ -20,13 +21,16 @@ const CLOSE_TIME_MAX: Duration = Duration::from_millis(500);
 /// A case while it runs.
 pub(super) struct CaseRun<'c> {
     pub(super) context: &'c Context,
-    case: &'c Case,
+    pub(super) case: &'c Case,
     features: &'c Features,
     pub(super) scope: Scope,
     sessions: BTreeMap<String, Session>,
-    transcript: Transcript,
+    pub(super) endpoints: BTreeMap<String, Endpoint>,
+    pub(super) transcript: Transcript,
     /// The labels of the alternatives that came true.
     pub(super) branches: Vec<String>,
+    /// What was seen where nothing is prescribed.
+    pub(super) remarks: Vec<String>,
     /// What takes back the registrations of a case with ids that others use as well.
     undo: Vec<(String, String)>,
 }
@@ -84,8 +88,10 @@ impl<'c> CaseRun<'c> {
             features,
             scope: Scope::new(format!("{}-{}", context.run, short(&case.id))),
             sessions: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
             transcript,
             branches: Vec::new(),
+            remarks: Vec::new(),
             undo: Vec::new(),
         }
     }
@@ -101,6 +107,7 @@ impl<'c> CaseRun<'c> {
             }
         };
         let case = self.case;
+        self.serve_endpoints().await.map_err(at(None))?;
         for name in &case.sessions {
             self.connect(name).await.map_err(at(None))?;
         }
@@ -146,6 +153,8 @@ impl<'c> CaseRun<'c> {
                 Ok(())
             }
             Action::ExpectClose(codes) => self.expect_close(on, codes).await,
+            Action::ExpectRequest(template) => self.expect_request(on, template).await,
+            Action::NoRequest => self.no_request(on).await,
         }
     }
 

@@ -3,23 +3,25 @@
 //! The runner emits [`Event`]s and never learns who listens to them.
 
 mod exec;
+mod requests;
 mod waits;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 pub(crate) use self::exec::describe as describe_stop;
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{OnceCell, Semaphore, mpsc},
     task::JoinSet,
 };
 use uuid::Uuid;
 
 use crate::{
     case::Case,
+    endpoint::{Callback, Endpoints, EndpointsError},
     histories,
     schema::FrameSchemas,
     session::{ConnectError, Session},
@@ -32,10 +34,13 @@ use crate::{
 pub struct Target {
     /// Where workers connect.
     pub url: String,
-    /// Environment variables that it was started with, as far as cases need them.
-    pub variables_set: BTreeSet<String>,
+    /// Environment variables that it was started with, as far as cases need them, and their
+    /// values.
+    pub variables: BTreeMap<String, String>,
     /// Whether the suite's sessions say hello on connecting (CO-16).
     pub hello: bool,
+    /// How it reaches the endpoints of the suite.
+    pub callback: Callback,
 }
 
 /// How to run.
@@ -103,6 +108,8 @@ pub struct Context {
     /// Distinguishes the ids of this run.
     pub run: String,
     pub(crate) schemas: Arc<FrameSchemas>,
+    /// Opened for the first case that has any.
+    endpoints: Arc<OnceCell<Endpoints>>,
 }
 
 impl Context {
@@ -118,6 +125,7 @@ impl Context {
             pace,
             run: run.chars().take(6).collect(),
             schemas: Arc::new(FrameSchemas::embedded()?),
+            endpoints: Arc::default(),
         })
     }
 
@@ -127,7 +135,18 @@ impl Context {
             pace,
             run: self.run.clone(),
             schemas: Arc::clone(&self.schemas),
+            endpoints: Arc::clone(&self.endpoints),
         }
+    }
+
+    /// The servers behind the endpoints of the cases.
+    ///
+    /// # Errors
+    ///
+    /// When the suite cannot listen where the target is to call it.
+    pub async fn endpoints(&self) -> Result<&Endpoints, EndpointsError> {
+        let open = || Endpoints::open(&self.target.callback);
+        self.endpoints.get_or_try_init(open).await
     }
 
     /// Opens a session that is not part of a case, to see whether there is an engine at all.
@@ -242,7 +261,7 @@ async fn run_batch(
 pub async fn run_case(context: &Context, case: &Case, features: &Features) -> Outcome {
     let began = Instant::now();
     let transcript = Transcript::default();
-    let mut branches = Vec::new();
+    let (mut branches, mut remarks) = (Vec::new(), Vec::new());
     let status = match obstacle(context, case, features) {
         Some(reason) => Status::Untestable(reason),
         None => {
@@ -259,7 +278,7 @@ pub async fn run_case(context: &Context, case: &Case, features: &Features) -> Ou
                 Err(failure) => Status::Failed(Box::new(failure)),
             };
             run.clean_up().await;
-            branches = run.branches;
+            (branches, remarks) = (run.branches, run.remarks);
             status
         }
     };
@@ -272,6 +291,7 @@ pub async fn run_case(context: &Context, case: &Case, features: &Features) -> Ou
         quote: case.quote.clone(),
         status,
         branches,
+        remarks,
         malformed: context.schemas.faults(&transcript),
         transcript,
         took: began.elapsed(),
@@ -287,23 +307,23 @@ pub fn obstacle(context: &Context, case: &Case, features: &Features) -> Option<S
              did not pass)"
         ));
     }
-    let set = &context.target.variables_set;
+    let set = &context.target.variables;
     if let Some(name) = case
         .environment
         .set
         .iter()
-        .find(|name| !set.contains(*name))
+        .find(|name| !set.contains_key(*name))
     {
         return Some(format!(
-            "needs an engine that was started with the variable {name}; start it so, \
-             and say so with --variable {name}"
+            "needs an engine that was started with the variable {name}; start it with what \
+             `conformance env` prints, and say so with --env"
         ));
     }
     let name = case
         .environment
         .unset
         .iter()
-        .find(|name| set.contains(*name))?;
+        .find(|name| set.contains_key(*name))?;
     Some(format!(
         "needs an engine that was started without the variable {name}"
     ))

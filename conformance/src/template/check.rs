@@ -29,7 +29,9 @@ pub fn check(template: &Value, used: Use) -> Result<(), TemplateError> {
     };
     match (name, used) {
         ("$literal", _) => Ok(()),
-        ("$unique" | "$unique_uuid" | "$text" | "$ref" | "$raw", _) => text(name, argument),
+        ("$unique" | "$unique_uuid" | "$text" | "$ref" | "$raw" | "$endpoint" | "$variable", _) => {
+            text(name, argument)
+        }
         ("$document", _) => block(argument).map(|_| ()),
         ("$any" | "$absent" | "$uuid", Use::Compare) => Ok(()),
         ("$type", Use::Compare) => text(name, argument),

@@ -46,6 +46,8 @@ impl Scope {
                 "$unique_uuid" => Ok(self.unique_uuid(string(name, argument)?).into()),
                 "$text" => Ok(self.text(string(name, argument)?)?.into()),
                 "$ref" => self.captured(string(name, argument)?).cloned(),
+                "$endpoint" => Ok(self.endpoint(string(name, argument)?)?.into()),
+                "$variable" => Ok(self.variable(string(name, argument)?)?.into()),
                 "$literal" => Ok(argument.clone()),
                 "$document" => serde_json::from_str(block(argument)?)
                     .map_err(|error| TemplateError(error.to_string())),

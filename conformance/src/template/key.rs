@@ -88,7 +88,14 @@ fn is_matcher(value: &Value) -> bool {
     token(value).is_some_and(|(name, _)| {
         !matches!(
             name,
-            "$unique" | "$unique_uuid" | "$text" | "$ref" | "$literal" | "$document"
+            "$unique"
+                | "$unique_uuid"
+                | "$text"
+                | "$ref"
+                | "$endpoint"
+                | "$variable"
+                | "$literal"
+                | "$document"
         )
     })
 }

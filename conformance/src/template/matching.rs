@@ -4,7 +4,7 @@ use regex::Regex;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Scope, TemplateError, key::expand, string, token, unknown};
+use super::{Scope, TemplateError, key::expand, string, template_for_people, token, unknown};
 use crate::frame::Frame;
 
 /// One place where a frame is not what was expected.
@@ -193,7 +193,11 @@ impl Comparison<'_> {
                 return Ok(());
             }
         }
-        self.differ(path, &format!("one of {argument}"), received);
+        let shown: Vec<String> = array("$one_of", argument)?
+            .iter()
+            .map(|template| self.shown(template))
+            .collect();
+        self.differ(path, &shown.join(" or "), received);
         Ok(())
     }
 
@@ -208,11 +212,8 @@ impl Comparison<'_> {
                 return Ok(());
             }
         }
-        self.differ(
-            path,
-            &format!("an array that includes {template}"),
-            received,
-        );
+        let expected = format!("an array that includes {}", self.shown(template));
+        self.differ(path, &expected, received);
         Ok(())
     }
 
@@ -223,7 +224,8 @@ impl Comparison<'_> {
         received: Option<&Value>,
     ) -> Result<(), TemplateError> {
         let Some(Value::Array(items)) = received else {
-            self.differ(path, &format!("an array without {template}"), received);
+            let expected = format!("an array without {}", self.shown(template));
+            self.differ(path, &expected, received);
             return Ok(());
         };
         for (index, found) in items.iter().enumerate() {
@@ -295,6 +297,14 @@ impl Comparison<'_> {
                 expected: format!("{expected} (byte for byte)"),
                 received: found.map_or_else(|| describe(received), str::to_owned),
             });
+        }
+    }
+
+    /// For people: what a template stands for here, as far as that is known.
+    fn shown(&self, template: &Value) -> String {
+        match self.scope.fill(template) {
+            Ok(filled) => filled.to_string(),
+            Err(_) => template_for_people(template),
         }
     }
 

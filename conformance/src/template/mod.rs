@@ -9,7 +9,7 @@ mod key;
 mod matching;
 mod show;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -27,6 +27,16 @@ pub struct Scope {
     /// Distinguishes the ids of this case in this run from all others.
     suffix: String,
     captures: BTreeMap<String, Value>,
+    given: Arc<Given>,
+}
+
+/// What is known of a case's surroundings before its first step.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// The URLs of its endpoints, by name.
+    pub endpoints: BTreeMap<String, String>,
+    /// The values of the engine's environment variables, as far as they were promised.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// Why a template has no meaning.
@@ -41,6 +51,16 @@ impl Scope {
         Self {
             suffix: suffix.into(),
             captures: BTreeMap::new(),
+            given: Arc::default(),
+        }
+    }
+
+    /// The same, in these surroundings.
+    #[must_use]
+    pub fn given(self, given: Given) -> Self {
+        Self {
+            given: Arc::new(given),
+            ..self
         }
     }
 
@@ -63,7 +83,24 @@ impl Scope {
             .ok_or_else(|| TemplateError(format!("nothing was captured as `{name}`")))
     }
 
-    /// `{label}` in a text stands for the unique id, or the captured string, of that name.
+    fn variable(&self, name: &str) -> Result<&str, TemplateError> {
+        let value = self.given.variables.get(name);
+        value
+            .map(String::as_str)
+            .ok_or_else(|| TemplateError(format!("the value of the variable {name} is not known")))
+    }
+
+    /// The URL of an endpoint, or one below it: `name`, or `name/path?query`.
+    fn endpoint(&self, text: &str) -> Result<String, TemplateError> {
+        let end = text.find(['/', '?']).unwrap_or(text.len());
+        let (name, rest) = text.split_at(end);
+        let url = self.given.endpoints.get(name);
+        url.map(|url| format!("{url}{rest}"))
+            .ok_or_else(|| TemplateError(format!("there is no endpoint `{name}`")))
+    }
+
+    /// `{label}` in a text stands for the unique id, or the captured string, of that name, and
+    /// `{$NAME}` for the value of a variable.
     fn text(&self, template: &str) -> Result<String, TemplateError> {
         let mut text = String::with_capacity(template.len());
         let mut rest = template;
@@ -77,9 +114,10 @@ impl Scope {
             let (label, after) = after
                 .split_once('}')
                 .ok_or_else(|| TemplateError(format!("a `{{` is not closed in `{template}`")))?;
-            match self.captures.get(label) {
-                Some(Value::String(captured)) => text.push_str(captured),
-                _ => text.push_str(&self.unique(label)),
+            match (label.strip_prefix('$'), self.captures.get(label)) {
+                (Some(name), _) => text.push_str(self.variable(name)?),
+                (None, Some(Value::String(captured))) => text.push_str(captured),
+                (None, _) => text.push_str(&self.unique(label)),
             }
             rest = after;
         }

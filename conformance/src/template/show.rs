@@ -22,7 +22,8 @@ pub fn template_for_people(template: &Value) -> String {
     if let Some((name, argument)) = token(template) {
         let text = argument.as_str().unwrap_or_default();
         return match name {
-            "$unique" | "$unique_uuid" | "$ref" => format!("‹{text}›"),
+            "$unique" | "$unique_uuid" | "$ref" | "$endpoint" => format!("‹{text}›"),
+            "$variable" => format!("‹${text}›"),
             "$text" => format!("{}", Value::from(text.replace('{', "‹").replace('}', "›"))),
             "$document" => format!("(the document's block {text}, as it stands)"),
             "$any" => "(any value)".to_owned(),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use conformance::{
     assets,
     case::{Action, AlternativeKind, Case, Cases, Level},
+    environment::Environment,
     ledger::{Coverage, Kind, Ledger},
     schema::validator,
 };
@@ -211,6 +212,29 @@ fn documents_in(template: &Value, found: &mut BTreeSet<String>) {
         }
         Value::Array(items) => items.iter().for_each(|value| documents_in(value, found)),
         _ => {}
+    }
+}
+
+#[test]
+fn every_variable_that_a_case_assumes_is_in_the_environment_and_none_is_idle() {
+    let environment = Environment::embedded().unwrap();
+    let ledger = ledger();
+    let (mut set, mut unset) = (BTreeSet::new(), BTreeSet::new());
+    for case in cases(&ledger).iter() {
+        set.extend(case.environment.set.clone());
+        unset.extend(case.environment.unset.clone());
+    }
+    assert_eq!(set, environment.set.keys().cloned().collect());
+    assert_eq!(unset, environment.unset.into_iter().collect());
+    // A value that stands in another one would be found where it is not.
+    let values: Vec<&String> = environment
+        .set
+        .values()
+        .filter(|it| !it.is_empty())
+        .collect();
+    for value in &values {
+        let holding = values.iter().filter(|it| it.contains(value.as_str()));
+        assert_eq!(holding.count(), 1, "{value}");
     }
 }
 

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use conformance::{
     case::Cases,
+    endpoint::Callback,
     histories,
     ledger::Ledger,
     runner::{self, Context, Pace, Target},
@@ -12,7 +13,7 @@ use conformance::{
 };
 use reference::{
     Options, Server,
-    core::{Deadline, Effect, Engine, Input, Machine, Settings, World},
+    core::{Deadline, Effect, Engine, HttpRequest, Input, Machine, Settings, World},
 };
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -28,12 +29,14 @@ pub(crate) enum Fate {
 
 type Outgoing = Box<dyn FnMut(&mut Value) -> Fate + Send>;
 type Incoming = Box<dyn FnMut(&mut Value) -> bool + Send>;
+type Requests = Box<dyn FnMut(&mut HttpRequest) -> bool + Send>;
 
 /// The reference with a fault around it.
 pub(crate) struct Faulty {
     engine: Engine,
     outgoing: Outgoing,
     incoming: Incoming,
+    requests: Requests,
     deaf_to_endings: bool,
 }
 
@@ -44,6 +47,7 @@ impl Faulty {
             engine: Engine::new(Settings::default()),
             outgoing: Box::new(alter),
             incoming: Box::new(|_| true),
+            requests: Box::new(|_| true),
             deaf_to_endings: false,
         }
     }
@@ -60,6 +64,14 @@ impl Faulty {
         Self {
             incoming: Box::new(alter),
             ..self
+        }
+    }
+
+    /// Alters the requests that the engine makes; `false` keeps one from being made.
+    pub(crate) fn requests(alter: impl FnMut(&mut HttpRequest) -> bool + Send + 'static) -> Self {
+        Self {
+            requests: Box::new(alter),
+            ..Self::outgoing(|_| Fate::Keep)
         }
     }
 
@@ -100,9 +112,18 @@ impl Machine for Faulty {
         let mut own = Vec::new();
         self.engine.handle(input, world, &mut own);
         for effect in own {
-            let Effect::Send { session, frame } = effect else {
-                effects.push(effect);
-                continue;
+            let (session, frame) = match effect {
+                Effect::Send { session, frame } => (session, frame),
+                Effect::Request(mut request) => {
+                    if (self.requests)(&mut request) {
+                        effects.push(Effect::Request(request));
+                    }
+                    continue;
+                }
+                effect => {
+                    effects.push(effect);
+                    continue;
+                }
             };
             let mut value: Value = serde_json::from_str(&frame).unwrap();
             let before = value.clone();
@@ -144,6 +165,8 @@ pub(crate) enum Part<'p> {
     Everything,
     /// The cases that judge a clause.
     Clause(&'p str),
+    /// Those that judge any of several.
+    Clauses(&'p [&'p str]),
     /// Random histories, and the probes that they need.
     Histories,
 }
@@ -156,7 +179,7 @@ pub(crate) async fn judge(machine: impl Machine + Send + 'static, part: Part<'_>
         seed: 7,
         strict: matches!(part, Part::Histories),
     };
-    let wandering = !matches!(part, Part::Clause(_));
+    let wandering = !matches!(part, Part::Clause(_) | Part::Clauses(_));
     run(machine, part, wandering.then_some(plan)).await
 }
 
@@ -179,8 +202,9 @@ async fn run(
     let server = serve(machine).await;
     let target = Target {
         url: server.url(),
-        variables_set: embedded::variables_set(),
+        variables: embedded::variables(),
         hello: true,
+        callback: Callback::default(),
     };
     // A fault shows as a frame that does not come: what is waited for in vain is the time of
     // these tests. It has to be long enough for a busy machine all the same.
@@ -195,6 +219,10 @@ async fn run(
     let selected = match part {
         Part::Everything => cases.select(&[]),
         Part::Clause(clause) => cases.select(&[clause.to_owned()]),
+        Part::Clauses(clauses) => {
+            let selectors: Vec<String> = clauses.iter().map(|it| (*it).to_owned()).collect();
+            cases.select(&selectors)
+        }
         Part::Histories => cases
             .iter()
             .filter(|it| it.probes.is_some())

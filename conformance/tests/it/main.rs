@@ -10,6 +10,7 @@
 
 mod command;
 mod data;
+mod endpoint_faults;
 mod engines;
 mod faults;
 mod snapshots;

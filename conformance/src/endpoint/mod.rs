@@ -1,0 +1,249 @@
+//! The HTTP endpoints that the suite serves, for functions with an `invocation`.
+//!
+//! One server for all that is proper HTTP, and a small TCP peer for what is not. Each endpoint
+//! of a case has a path of its own, by which its requests find their way to the case.
+
+mod http;
+mod proof;
+mod raw;
+mod request;
+
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    net::{IpAddr, SocketAddr, TcpListener},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use tokio::{
+    sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
+    time::{Instant, timeout_at},
+};
+
+pub(crate) use self::{http::Answer, proof::how_to_prove, request::Received};
+use self::{http::HttpServer, raw::RawServer};
+use crate::{
+    case::RawPart,
+    transcript::{Direction, Transcript},
+};
+
+/// More requests of one endpoint are answered, but not kept.
+const REQUESTS_MAX: usize = 1_000;
+
+/// How the engine reaches the endpoints.
+#[derive(Clone, Debug)]
+pub struct Callback {
+    /// Where to listen; for a port that is not 0, the next one is used as well.
+    pub bind: SocketAddr,
+    /// The name or address of this machine as the engine sees it; that of `bind` if there is
+    /// none.
+    pub host: Option<String>,
+}
+
+impl Default for Callback {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+            host: None,
+        }
+    }
+}
+
+impl Callback {
+    /// What stands in a URL.
+    fn host(&self) -> String {
+        match (&self.host, self.bind.ip()) {
+            (Some(host), _) => host.clone(),
+            (None, IpAddr::V4(address)) => address.to_string(),
+            (None, IpAddr::V6(address)) => format!("[{address}]"),
+        }
+    }
+}
+
+/// Why there are no endpoints.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen for the engine's requests at {address}: {source}")]
+pub struct EndpointsError {
+    address: SocketAddr,
+    source: io::Error,
+}
+
+/// The servers behind all endpoints of a run.
+pub struct Endpoints {
+    registry: Arc<Registry>,
+    http: HttpServer,
+    raw: RawServer,
+    host: String,
+}
+
+impl fmt::Debug for Endpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoints")
+            .field("host", &self.host)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Endpoints {
+    /// Listens.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not let it.
+    pub async fn open(callback: &Callback) -> Result<Self, EndpointsError> {
+        let registry = Arc::new(Registry::default());
+        let next = SocketAddr::new(
+            callback.bind.ip(),
+            match callback.bind.port() {
+                0 => 0,
+                port => port.wrapping_add(1),
+            },
+        );
+        let http = HttpServer::start(listen(callback.bind)?, &registry).await;
+        let raw = RawServer::start(listen(next)?, &registry).map_err(|source| EndpointsError {
+            address: next,
+            source,
+        })?;
+        Ok(Self {
+            registry,
+            http,
+            raw,
+            host: callback.host(),
+        })
+    }
+
+    /// Where an endpoint is that has this path segment.
+    pub(crate) fn url(&self, segment: &str, behaviour: Kind) -> String {
+        let port = match behaviour {
+            Kind::Http => self.http.port(),
+            Kind::Raw => self.raw.port(),
+        };
+        format!("http://{}:{port}/{segment}", self.host)
+    }
+
+    /// Serves an endpoint until it is dropped.
+    pub(crate) fn serve(
+        &self,
+        name: &str,
+        segment: String,
+        behaviour: Behaviour,
+        transcript: &Transcript,
+    ) -> Endpoint {
+        let (sender, requests) = mpsc::unbounded_channel();
+        let served = Served {
+            name: name.to_owned(),
+            behaviour,
+            asked: AtomicUsize::new(0),
+            requests: sender,
+            transcript: transcript.clone(),
+        };
+        self.registry.add(segment.clone(), served);
+        Endpoint {
+            requests,
+            registry: Arc::clone(&self.registry),
+            segment,
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, EndpointsError> {
+    let failed = |source| EndpointsError { address, source };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Which of the servers an endpoint needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Http,
+    Raw,
+}
+
+/// What an endpoint does with a request.
+#[derive(Debug)]
+pub(crate) enum Behaviour {
+    /// An answer a request, in order; the last one for all that follow.
+    Answers(Vec<Answer>),
+    /// See [`crate::case::Endpoint::Raw`].
+    Raw(Arc<[RawPart]>),
+}
+
+/// An endpoint of a case.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    requests: UnboundedReceiver<Received>,
+    registry: Arc<Registry>,
+    segment: String,
+}
+
+impl Endpoint {
+    /// Takes the oldest request that was not taken.
+    pub(crate) async fn take(&mut self, deadline: Instant) -> Option<Received> {
+        timeout_at(deadline, self.requests.recv())
+            .await
+            .ok()
+            .flatten()
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.registry.remove(&self.segment);
+    }
+}
+
+/// The endpoints that are served, by the first segments of their paths.
+#[derive(Debug, Default)]
+struct Registry(Mutex<BTreeMap<String, Arc<Served>>>);
+
+impl Registry {
+    fn add(&self, segment: String, served: Served) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(segment, Arc::new(served));
+    }
+
+    fn remove(&self, segment: &str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(segment);
+    }
+
+    /// The endpoint of a path, and what of the path is below it.
+    fn find<'p>(&self, target: &'p str) -> Option<(Arc<Served>, &'p str)> {
+        let path = target.strip_prefix('/')?;
+        let end = path.find(['/', '?']).unwrap_or(path.len());
+        let (segment, below) = path.split_at(end);
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Some((Arc::clone(all.get(segment)?), below))
+    }
+}
+
+/// An endpoint, as the servers see it.
+#[derive(Debug)]
+struct Served {
+    name: String,
+    behaviour: Behaviour,
+    asked: AtomicUsize,
+    requests: UnboundedSender<Received>,
+    transcript: Transcript,
+}
+
+impl Served {
+    /// Notes a request; how many there were before it.
+    fn receive(&self, request: Received) -> usize {
+        let before = self.asked.fetch_add(1, Ordering::Relaxed);
+        if before < REQUESTS_MAX {
+            self.note(Direction::Received, request.describe());
+            // A case that has ended takes no more.
+            let _ = self.requests.send(request);
+        }
+        before
+    }
+
+    fn note(&self, direction: Direction, text: impl Into<String>) {
+        self.transcript.add(&self.name, direction, text);
+    }
+}

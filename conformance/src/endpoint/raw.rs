@@ -1,0 +1,154 @@
+//! Endpoints that do what no HTTP server would: half an answer, a reset, a byte at a time.
+
+use std::{io, net::TcpListener, sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::{JoinHandle, JoinSet},
+};
+
+use super::{Behaviour, Received, Registry, Served};
+use crate::{case::RawPart, transcript::Direction};
+
+const HEAD_BYTES_MAX: usize = 64 << 10;
+const BODY_BYTES_MAX: usize = 1 << 20;
+const HEADERS_MAX: usize = 128;
+/// How long an engine may take to send its request, and how long one that says no more is kept.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(10);
+const HOLD_TIME_MAX: Duration = Duration::from_secs(60);
+/// Text that repeats is sent in pieces of about this size.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// One listener for all of them. A connection has one request.
+pub(super) struct RawServer {
+    port: u16,
+    accepting: JoinHandle<()>,
+}
+
+impl RawServer {
+    pub(super) fn start(listener: TcpListener, registry: &Arc<Registry>) -> io::Result<Self> {
+        let port = listener.local_addr()?.port();
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let registry = Arc::clone(registry);
+        let accepting = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                tokio::select! {
+                    accepted = listener.accept() => {
+                        let Ok((tcp, _)) = accepted else { continue };
+                        let registry = Arc::clone(&registry);
+                        connections.spawn(async move {
+                            // An engine may leave at any time.
+                            let _ = converse(tcp, &registry).await;
+                        });
+                    }
+                    Some(_) = connections.join_next() => {}
+                }
+            }
+        });
+        Ok(Self { port, accepting })
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl Drop for RawServer {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn converse(mut tcp: TcpStream, registry: &Registry) -> io::Result<()> {
+    tcp.set_nodelay(true)?;
+    let reading = tokio::time::timeout(REQUEST_TIME_MAX, read(&mut tcp, registry));
+    let Ok(Some((served, request))) = reading.await? else {
+        return Ok(());
+    };
+    served.receive(request);
+    if let Behaviour::Raw(parts) = &served.behaviour {
+        for part in parts.iter() {
+            play(&mut tcp, part, &served).await?;
+        }
+    }
+    tcp.shutdown().await
+}
+
+async fn play(tcp: &mut TcpStream, part: &RawPart, served: &Served) -> io::Result<()> {
+    match part {
+        RawPart::Send(text) => {
+            served.note(Direction::Sent, text.as_str());
+            tcp.write_all(text.as_bytes()).await
+        }
+        RawPart::Repeat(repeat) => {
+            let shown = format!("`{}` {} times", repeat.text, repeat.times);
+            served.note(Direction::Sent, shown);
+            let pause = Duration::from_millis(repeat.every_ms);
+            let at_once = match pause.is_zero() {
+                true => (PIECE_BYTES / repeat.text.len().max(1)).clamp(1, PIECE_BYTES),
+                false => 1,
+            };
+            let mut left = usize::try_from(repeat.times).unwrap_or(usize::MAX);
+            while left > 0 {
+                let now = left.min(at_once);
+                tcp.write_all(repeat.text.repeat(now).as_bytes()).await?;
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
+                }
+                left -= now;
+            }
+            Ok(())
+        }
+        RawPart::Hold(_) => {
+            served.note(Direction::Note, "says no more");
+            let mut rest = [0; 1_024];
+            let leaving = async { while tcp.read(&mut rest).await.is_ok_and(|read| read > 0) {} };
+            let _ = tokio::time::timeout(HOLD_TIME_MAX, leaving).await;
+            Ok(())
+        }
+        RawPart::Reset(_) => {
+            served.note(Direction::Note, "resets the connection");
+            tcp.set_zero_linger()?;
+            Err(io::ErrorKind::ConnectionReset.into())
+        }
+    }
+}
+
+/// Reads a request whole: of its body only what a `Content-Length` announces.
+async fn read(
+    tcp: &mut TcpStream,
+    registry: &Registry,
+) -> io::Result<Option<(Arc<Served>, Received)>> {
+    let mut bytes = Vec::new();
+    loop {
+        if bytes.len() > HEAD_BYTES_MAX + BODY_BYTES_MAX || tcp.read_buf(&mut bytes).await? == 0 {
+            return Ok(None);
+        }
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let mut head = httparse::Request::new(&mut headers);
+        let Ok(parsed) = head.parse(&bytes) else {
+            return Ok(None);
+        };
+        let httparse::Status::Complete(end) = parsed else {
+            continue;
+        };
+        let length = head
+            .headers
+            .iter()
+            .find(|it| it.name.eq_ignore_ascii_case("content-length"))
+            .and_then(|it| std::str::from_utf8(it.value).ok()?.parse().ok())
+            .unwrap_or(0);
+        let Some(body) = bytes.get(end..).and_then(|rest| rest.get(..length)) else {
+            continue;
+        };
+        let (method, target) = (head.method.unwrap_or(""), head.path.unwrap_or(""));
+        let Some((served, below)) = registry.find(target) else {
+            return Ok(None);
+        };
+        let headers = head.headers.iter().map(|it| (it.name, it.value));
+        let received = Received::new(method, below, headers, body.to_vec());
+        return Ok(Some((served, received)));
+    }
+}

@@ -1,0 +1,120 @@
+//! A request as it arrived, and as templates see it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json, value::RawValue};
+
+use super::proof;
+use crate::frame::Frame;
+
+/// A request that has arrived whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(crate) method: String,
+    /// What follows the endpoint's own URL: path and query.
+    pub(crate) below: String,
+    /// By names in lower case; the values of a header that came several times joined with `, `.
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Received {
+    pub(super) fn new<'h>(
+        method: &str,
+        below: &str,
+        headers: impl Iterator<Item = (&'h str, &'h [u8])>,
+        body: Vec<u8>,
+    ) -> Self {
+        let mut joined: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in headers {
+            let value = String::from_utf8_lossy(value);
+            joined
+                .entry(name.to_ascii_lowercase())
+                .and_modify(|all| {
+                    all.push_str(", ");
+                    all.push_str(&value);
+                })
+                .or_insert_with(|| value.clone().into_owned());
+        }
+        Self {
+            method: method.to_owned(),
+            below: below.to_owned(),
+            headers: joined,
+            body,
+        }
+    }
+
+    /// The object that a template is compared with. `body` is there if it is JSON, with the
+    /// sender's own bytes; `signed_by` and `reveals` speak of the engine's variables.
+    ///
+    /// # Errors
+    ///
+    /// Never for a request that can be read; the text says what could not.
+    pub(crate) fn frame(&self, variables: &BTreeMap<String, String>) -> Result<Frame, String> {
+        let signed_by: Vec<Value> = proof::proofs(self, variables)
+            .into_iter()
+            .map(|it| json!({"variable": it.variable, "scheme": it.scheme, "header": it.header}))
+            .collect();
+        let mut fields = vec![
+            ("method", Value::from(self.method.as_str()).to_string()),
+            ("target", Value::from(self.below.as_str()).to_string()),
+            ("headers", json!(self.headers).to_string()),
+            ("signed_by", Value::from(signed_by).to_string()),
+            (
+                "reveals",
+                json!(proof::reveals(self, variables)).to_string(),
+            ),
+        ];
+        if let Ok(text) = std::str::from_utf8(&self.body) {
+            fields.push(("body_text", Value::from(text).to_string()));
+        }
+        if let Ok(body) = serde_json::from_slice::<&RawValue>(&self.body) {
+            fields.push(("body", body.get().to_owned()));
+        }
+        let fields: Vec<String> = fields
+            .into_iter()
+            .map(|(name, value)| format!("\"{name}\":{value}"))
+            .collect();
+        Frame::read(&format!("{{{}}}", fields.join(",")))
+    }
+
+    /// For people: the request's line, headers and body.
+    pub(crate) fn describe(&self) -> String {
+        let headers: Vec<String> = self
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
+        format!(
+            "{} ‹endpoint›{} | {} | {}",
+            self.method,
+            self.below,
+            headers.join(" | "),
+            String::from_utf8_lossy(&self.body)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_as_templates_see_it() {
+        let headers: [(&str, &[u8]); 3] = [("X-A", b"1"), ("x-a", b"2"), ("Host", b"h")];
+        let body = br#"{ "n":1.0 }"#.to_vec();
+        let request = Received::new("POST", "/sub?x=1", headers.into_iter(), body);
+        let frame = request.frame(&BTreeMap::new()).unwrap();
+        assert_eq!(frame.value["method"], "POST");
+        assert_eq!(frame.value["target"], "/sub?x=1");
+        assert_eq!(frame.value["headers"], json!({"x-a": "1, 2", "host": "h"}));
+        assert_eq!(frame.raw("body"), Some(r#"{ "n":1.0 }"#));
+        let request = Received {
+            body: b"no json".to_vec(),
+            ..Received::default()
+        };
+        let frame = request.frame(&BTreeMap::new()).unwrap();
+        assert_eq!(frame.value["body_text"], "no json");
+        assert_eq!(frame.raw("body"), None);
+    }
+}
