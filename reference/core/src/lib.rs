@@ -10,6 +10,7 @@
 
 mod config;
 mod credentials;
+mod cron;
 mod effect;
 mod endpoint;
 mod engine;

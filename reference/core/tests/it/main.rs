@@ -11,6 +11,7 @@
 
 mod calls;
 mod configs;
+mod cron;
 mod documents;
 mod frames;
 mod functions;
