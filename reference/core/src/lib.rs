@@ -18,6 +18,11 @@ mod error;
 mod event;
 mod input;
 mod outbound;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the engine does not use it yet")
+)]
+mod queue;
 mod request;
 mod timers;
 pub mod wire;

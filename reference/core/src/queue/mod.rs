@@ -1,0 +1,381 @@
+//! Queues (D-13): messages come in, are handed out in batches to the subscriptions that compete
+//! for them, and stay until they are acknowledged.
+//!
+//! A delivery is a call, and the end of the call settles it, so there are no timers here: the
+//! visibility timeout is the patience of the call. [`Queues::next_delivery`] is to be asked
+//! until it has none, after anything that may have made one: a message, a subscription that is
+//! made or ready, a delivery that is settled.
+
+mod delivery;
+mod index;
+mod limits;
+mod payload;
+mod reading;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use self::{
+    delivery::UnderWay,
+    index::{Queue, Subscription},
+    store::bytes_of,
+};
+use crate::{QueueConfig, SessionId};
+
+pub(crate) use self::{
+    delivery::{Delivery, DeliveryId, Settled},
+    limits::{QueueLimits, Refused},
+    payload::{Settlement, payload},
+    store::{MemoryStore, Message, Place, Store},
+};
+
+/// A trigger's name in the whole engine: its id is unique only within its session (RT-11).
+pub(crate) type TriggerKey = (SessionId, Arc<str>);
+
+/// All queues. One comes into being with its first message or subscription, and vanishes when
+/// it has neither.
+#[derive(Debug, Default)]
+pub(crate) struct Queues<S = MemoryStore> {
+    limits: QueueLimits,
+    store: S,
+    by_name: BTreeMap<Arc<str>, Queue>,
+    subscriptions: BTreeMap<TriggerKey, Subscription>,
+    under_way: BTreeMap<DeliveryId, UnderWay>,
+    /// The queues that have a delivery to be had, by their turn.
+    turns: BTreeMap<u64, Arc<str>>,
+    bytes: usize,
+    /// The last number given to a message, a delivery or a turn.
+    last_number: u64,
+}
+
+impl Queues {
+    /// No queues, and messages that are kept for as long as the engine lives.
+    pub(crate) fn new(limits: QueueLimits) -> Self {
+        Self::open(limits, MemoryStore::default())
+    }
+}
+
+impl<S: Store> Queues<S> {
+    /// The queues of a store. What was in flight when it was left is visible again, but for what
+    /// has used up its attempts. Nothing is dropped, even if the limits are lower than they were.
+    pub(crate) fn open(limits: QueueLimits, store: S) -> Self {
+        let held: Vec<(Place, Arc<str>, usize)> = store
+            .iter()
+            .map(|(place, message)| (place, Arc::clone(&message.queue), message.bytes()))
+            .collect();
+        let mut queues = Self {
+            limits,
+            store,
+            by_name: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
+            under_way: BTreeMap::new(),
+            turns: BTreeMap::new(),
+            bytes: held.iter().map(|(_, _, bytes)| bytes).sum(),
+            last_number: held.last().map_or(0, |(place, ..)| place.0),
+        };
+        for (place, name, bytes) in &held {
+            let queue = queues.by_name.entry(Arc::clone(name)).or_default();
+            queue.in_flight.insert(*place);
+            queue.bytes += bytes;
+        }
+        for (place, name, _) in &held {
+            queues.put_back(name, *place);
+            queues.refresh(name);
+        }
+        queues
+    }
+
+    /// Takes a message in, at `wall` on the wall clock. `id` is one that was not given before.
+    ///
+    /// # Errors
+    ///
+    /// A limit is reached, or the store does not keep it; then nothing has changed.
+    pub(crate) fn enqueue(
+        &mut self,
+        queue: &str,
+        data: Box<RawValue>,
+        wall: Duration,
+        id: Uuid,
+    ) -> Result<(), Refused> {
+        self.limits.check_name(queue)?;
+        self.limits.check_message(data.get().len())?;
+        match self.by_name.get(queue) {
+            Some(held) => self.limits.check_room(queue, held.messages())?,
+            None => self.limits.check_queues(queue, self.by_name.len())?,
+        }
+        let bytes = bytes_of(&data);
+        self.limits.check_bytes(self.bytes, bytes)?;
+        let name = self.name(queue);
+        let message = Message {
+            id,
+            queue: Arc::clone(&name),
+            data,
+            enqueued_at: wall,
+            attempts: 0,
+        };
+        let place = Place(self.number());
+        self.store
+            .append(place, message)
+            .map_err(|problem| Refused::NotStored {
+                problem: problem.to_string(),
+            })?;
+        self.bytes += bytes;
+        self.show(&name, place, bytes);
+        Ok(())
+    }
+
+    /// Adds a trigger that competes for the messages of a queue, ready to be called. One of the
+    /// same name is replaced.
+    ///
+    /// # Errors
+    ///
+    /// The name of the queue cannot be, or there are too many queues.
+    pub(crate) fn subscribe(
+        &mut self,
+        key: TriggerKey,
+        config: &QueueConfig,
+    ) -> Result<(), Refused> {
+        self.limits.check_name(&config.queue_name)?;
+        if !self.by_name.contains_key(&*config.queue_name) {
+            self.limits
+                .check_queues(&config.queue_name, self.by_name.len())?;
+        }
+        self.unsubscribe(&key);
+        let turn = self.number();
+        let name = self.name(&config.queue_name);
+        let queue = self.by_name.entry(Arc::clone(&name)).or_default();
+        queue.subscriptions += 1;
+        queue.idle.insert(turn, key.clone());
+        let subscription = Subscription {
+            queue: Arc::clone(&name),
+            // An empty batch would be a delivery without end.
+            batch_size: usize::try_from(config.batch_size.max(1)).unwrap_or(usize::MAX),
+            visibility_timeout: config.visibility_timeout,
+            ready: true,
+            under_way: None,
+            turn,
+        };
+        self.subscriptions.insert(key, subscription);
+        self.refresh(&name);
+        Ok(())
+    }
+
+    /// Takes a trigger away. A delivery of it that is under way goes on, and is to be settled.
+    pub(crate) fn unsubscribe(&mut self, key: &TriggerKey) {
+        let Some(subscription) = self.subscriptions.remove(key) else {
+            return;
+        };
+        if let Some(queue) = self.by_name.get_mut(&subscription.queue) {
+            queue.subscriptions -= 1;
+            queue.idle.remove(&subscription.turn);
+        }
+        self.refresh(&subscription.queue);
+    }
+
+    /// Says whether a trigger's function can be called. Until it can, messages wait, and no
+    /// attempt is counted.
+    pub(crate) fn set_ready(&mut self, key: &TriggerKey, ready: bool) {
+        let Some(subscription) = self.subscriptions.get_mut(key) else {
+            return;
+        };
+        subscription.ready = ready;
+        let name = Arc::clone(&subscription.queue);
+        self.seat(key);
+        self.refresh(&name);
+    }
+
+    /// Hands out the oldest visible messages of a queue, as many as a batch holds, to the
+    /// subscription that has waited longest, and counts the attempt.
+    pub(crate) fn next_delivery(&mut self) -> Option<Delivery> {
+        let (_, name) = self.turns.pop_first()?;
+        let queue = self.by_name.get_mut(&name)?;
+        queue.turn = None;
+        let (_, key) = queue.idle.pop_first()?;
+        let batch_size = self.subscriptions.get(&key)?.batch_size;
+        let batch = self.take_batch(&name, batch_size);
+        self.store.count_attempt(&batch);
+        let payload = payload(&name, batch.iter().filter_map(|it| self.store.get(*it)));
+        let turn = self.number();
+        let id = DeliveryId(turn);
+        let subscription = self.subscriptions.get_mut(&key)?;
+        subscription.under_way = Some(id);
+        subscription.turn = turn;
+        let visibility_timeout = subscription.visibility_timeout;
+        let under_way = UnderWay {
+            queue: Arc::clone(&name),
+            subscription: key.clone(),
+            batch,
+        };
+        self.under_way.insert(id, under_way);
+        self.refresh(&name);
+        Some(Delivery {
+            id,
+            subscription: key,
+            visibility_timeout,
+            payload,
+        })
+    }
+
+    /// Ends a delivery. What has failed is visible again in its old place, before all that came
+    /// later, and moves to the queue of dead letters if its attempts are used up; in such a
+    /// queue it stays, parked. There is nothing to end, and no answer, the second time.
+    pub(crate) fn settle(&mut self, id: DeliveryId, settlement: &Settlement) -> Option<Settled> {
+        let UnderWay {
+            queue: name,
+            subscription,
+            batch,
+        } = self.under_way.remove(&id)?;
+        let (failed, acknowledged): (Vec<Place>, Vec<Place>) =
+            batch.into_iter().partition(|place| match settlement {
+                Settlement::Failed => true,
+                Settlement::Acknowledged { failed } => {
+                    let message = self.store.get(*place);
+                    message.is_some_and(|message| failed.contains(&message.id))
+                }
+            });
+        self.forget(&name, &acknowledged);
+        let mut visible = 0;
+        for place in &failed {
+            visible += usize::from(self.put_back(&name, *place));
+        }
+        if let Some(subscription) = self.subscriptions.get_mut(&subscription) {
+            // Another one may have its name by now.
+            if subscription.under_way == Some(id) {
+                subscription.under_way = None;
+            }
+        }
+        self.seat(&subscription);
+        self.refresh(&name);
+        Some(Settled {
+            queue: name,
+            acknowledged: acknowledged.len(),
+            visible,
+            dead_letters: failed.len() - visible,
+        })
+    }
+
+    /// Takes the oldest visible messages of a queue: at least one, and then as many as fit.
+    fn take_batch(&mut self, name: &str, batch_size: usize) -> Vec<Place> {
+        let Some(queue) = self.by_name.get_mut(name) else {
+            return Vec::new();
+        };
+        let mut batch = Vec::new();
+        let mut bytes = 0_usize;
+        while batch.len() < batch_size
+            && let Some(place) = queue.visible.first()
+        {
+            bytes += self.store.get(*place).map_or(0, Message::bytes);
+            if bytes > self.limits.delivery_bytes_max && !batch.is_empty() {
+                break;
+            }
+            batch.extend(queue.visible.pop_first());
+        }
+        queue.in_flight.extend(&batch);
+        batch
+    }
+
+    /// Drops messages in flight that are acknowledged.
+    fn forget(&mut self, name: &str, batch: &[Place]) {
+        if let Some(queue) = self.by_name.get_mut(name) {
+            for place in batch {
+                let bytes = self.store.get(*place).map_or(0, Message::bytes);
+                queue.in_flight.remove(place);
+                queue.bytes -= bytes;
+                self.bytes -= bytes;
+            }
+        }
+        self.store.remove(batch);
+    }
+
+    /// Makes a message in flight visible again if it has attempts left, and tells whether.
+    fn put_back(&mut self, name: &str, place: Place) -> bool {
+        let Some(message) = self.store.get(place) else {
+            return false;
+        };
+        let (attempts, bytes) = (message.attempts, message.bytes());
+        let Some(queue) = self.by_name.get_mut(name) else {
+            return false;
+        };
+        queue.in_flight.remove(&place);
+        if !self.limits.used_up(attempts) {
+            return queue.visible.insert(place);
+        }
+        if limits::is_dead_letter_queue(name) {
+            queue.parked.insert(place);
+            return false;
+        }
+        queue.bytes -= bytes;
+        let dead_letters = self.name(&limits::dead_letter_queue(name));
+        let last = Place(self.number());
+        self.store.transfer(place, last, &dead_letters);
+        self.show(&dead_letters, last, bytes);
+        false
+    }
+
+    /// Makes a message that is new to a queue visible.
+    fn show(&mut self, name: &Arc<str>, place: Place, bytes: usize) {
+        let queue = self.by_name.entry(Arc::clone(name)).or_default();
+        queue.visible.insert(place);
+        queue.bytes += bytes;
+        self.refresh(name);
+    }
+
+    /// Sets a subscription among the idle ones of its queue, or takes it from there.
+    fn seat(&mut self, key: &TriggerKey) {
+        let Some(subscription) = self.subscriptions.get(key) else {
+            return;
+        };
+        let Some(queue) = self.by_name.get_mut(&subscription.queue) else {
+            return;
+        };
+        if subscription.is_idle() {
+            queue.idle.insert(subscription.turn, key.clone());
+        } else {
+            queue.idle.remove(&subscription.turn);
+        }
+    }
+
+    /// Gives a queue its turn if it has a delivery to be had, and lets it go if it is empty.
+    /// Whatever changes a queue ends with this.
+    fn refresh(&mut self, name: &str) {
+        let Some((name, _)) = self.by_name.get_key_value(name) else {
+            return;
+        };
+        let name = Arc::clone(name);
+        let Some(queue) = self.by_name.get_mut(&name) else {
+            return;
+        };
+        match (queue.has_delivery(), queue.turn) {
+            (true, None) => {
+                self.last_number += 1;
+                queue.turn = Some(self.last_number);
+                self.turns.insert(self.last_number, Arc::clone(&name));
+            }
+            (false, Some(turn)) => {
+                queue.turn = None;
+                self.turns.remove(&turn);
+            }
+            (true, Some(_)) | (false, None) => {}
+        }
+        if queue.is_idle() {
+            self.by_name.remove(&name);
+        }
+    }
+
+    /// A queue's name, as the queue itself holds it if there is one.
+    fn name(&self, queue: &str) -> Arc<str> {
+        let held = self.by_name.get_key_value(queue);
+        held.map_or_else(|| queue.into(), |(name, _)| Arc::clone(name))
+    }
+
+    /// The next number.
+    fn number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+}

@@ -1,0 +1,123 @@
+//! Where messages are kept. The rules hold nothing but places, so that another store can take
+//! over: [`Queues::open`](super::Queues::open) builds everything else from what it holds.
+
+use std::{collections::BTreeMap, convert::Infallible, fmt, sync::Arc, time::Duration};
+
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+/// What a message costs beside its `data`: the tables of the queues and the allocator, rounded up.
+const BYTES_BESIDE_DATA: usize = 256;
+
+/// Where a message stands among all messages of all queues: the order of arrival. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place(pub(super) u64);
+
+/// A message, as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    /// What its sender and its receivers know it by; it stays with a dead letter.
+    pub(crate) id: Uuid,
+    /// The queue that it is in.
+    pub(crate) queue: Arc<str>,
+    /// Byte for byte as it came (D-09).
+    pub(crate) data: Box<RawValue>,
+    /// When it was enqueued, on the wall clock; it stays with a dead letter.
+    pub(crate) enqueued_at: Duration,
+    /// How often it has been handed out from the queue that it is in.
+    pub(crate) attempts: u32,
+}
+
+impl Message {
+    /// What it counts towards the limits.
+    pub(crate) fn bytes(&self) -> usize {
+        bytes_of(&self.data)
+    }
+}
+
+pub(super) fn bytes_of(data: &RawValue) -> usize {
+    data.get().len().saturating_add(BYTES_BESIDE_DATA)
+}
+
+/// Keeps messages.
+///
+/// Only [`append`](Self::append) can fail, since a message that is not kept must not be
+/// promised. Whatever else a store may lose when it breaks down repeats a delivery, which
+/// delivery at least once allows; it must never lose a message, nor keep half of a `transfer`.
+pub(crate) trait Store {
+    /// Why a message could not be kept, as a part of a sentence for its sender.
+    type Error: fmt::Display;
+
+    /// Keeps a message at a place beyond all others.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be kept, and is not.
+    fn append(&mut self, place: Place, message: Message) -> Result<(), Self::Error>;
+
+    /// The message at a place.
+    fn get(&self, place: Place) -> Option<&Message>;
+
+    /// Every message with its place, in order of the places.
+    fn iter(&self) -> impl Iterator<Item = (Place, &Message)>;
+
+    /// Counts one more attempt for each of these.
+    fn count_attempt(&mut self, batch: &[Place]);
+
+    /// Moves a message into another queue, to a place beyond all others, where none of its
+    /// attempts counts.
+    fn transfer(&mut self, from: Place, to: Place, queue: &Arc<str>);
+
+    /// Forgets these.
+    fn remove(&mut self, batch: &[Place]);
+}
+
+/// Keeps messages for as long as the engine lives.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MemoryStore {
+    messages: BTreeMap<Place, Message>,
+}
+
+impl Store for MemoryStore {
+    type Error = Infallible;
+
+    fn append(&mut self, place: Place, message: Message) -> Result<(), Infallible> {
+        self.messages.insert(place, message);
+        Ok(())
+    }
+
+    fn get(&self, place: Place) -> Option<&Message> {
+        self.messages.get(&place)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Place, &Message)> {
+        self.messages
+            .iter()
+            .map(|(place, message)| (*place, message))
+    }
+
+    fn count_attempt(&mut self, batch: &[Place]) {
+        for place in batch {
+            if let Some(message) = self.messages.get_mut(place) {
+                message.attempts += 1;
+            }
+        }
+    }
+
+    fn transfer(&mut self, from: Place, to: Place, queue: &Arc<str>) {
+        if let Some(message) = self.messages.remove(&from) {
+            let moved = Message {
+                queue: Arc::clone(queue),
+                attempts: 0,
+                ..message
+            };
+            self.messages.insert(to, moved);
+        }
+    }
+
+    fn remove(&mut self, batch: &[Place]) {
+        for place in batch {
+            self.messages.remove(place);
+        }
+    }
+}
