@@ -1,6 +1,8 @@
-//! Tests of the rules one by one.
+//! Tests of the rules one by one, and of random histories against a model.
 
+mod histories;
 mod limits;
+mod model;
 mod rules;
 
 use std::time::Duration;
