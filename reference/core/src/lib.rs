@@ -16,6 +16,15 @@ mod endpoint;
 mod engine;
 mod error;
 mod event;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "http triggers are registered, but do not fire yet"
+    )
+)]
+mod http;
 mod input;
 mod outbound;
 #[cfg_attr(

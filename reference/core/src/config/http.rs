@@ -1,5 +1,5 @@
 use super::Config;
-use crate::error::Failure;
+use crate::{error::Failure, http::Pattern};
 
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 const METHOD_DEFAULT: &str = "GET";
@@ -7,7 +7,7 @@ const METHOD_DEFAULT: &str = "GET";
 /// The route of an `http` trigger (RT-04).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpConfig {
-    /// Starts with a slash; holds no query and no fragment.
+    /// As it was given: segments behind slashes, `:name` for a parameter (D-25).
     pub path: String,
     /// One of the methods that a route may have (D-25).
     pub method: String,
@@ -15,17 +15,7 @@ pub struct HttpConfig {
 
 pub(super) fn read(config: &Config<'_>) -> Result<HttpConfig, Failure> {
     let path = config.required_text("path", config.raw.path)?;
-    if !path.starts_with('/') {
-        let problem = format!("must start with '/', got '{}'", path);
-        return Err(config.refuse("path", &problem));
-    }
-    if let Some(odd) = path
-        .chars()
-        .find(|c| matches!(c, '?' | '#') || c.is_whitespace() || c.is_control())
-    {
-        let problem = format!("must be a path alone, but '{}' holds '{}'", path, odd);
-        return Err(config.refuse("path", &problem));
-    }
+    Pattern::parse(&path).map_err(|problem| config.refuse("path", &problem))?;
     let method = config
         .text("method", config.raw.method)?
         .unwrap_or_else(|| METHOD_DEFAULT.to_owned());
@@ -46,6 +36,7 @@ mod tests {
             (r#"{"path":"/webhooks/github","method":"POST"}"#, "ok"),
             (r#"{"path":"/test"}"#, "ok"),
             (r#"{"path":"/a","method":null,"other":1}"#, "ok"),
+            (r#"{"path":"/users/:id/{literal}/caf%C3%A9/"}"#, "ok"),
             (r"{}", "Invalid http config: `path` is missing"),
             (
                 r#"{"path":7}"#,
@@ -58,6 +49,11 @@ mod tests {
             (
                 r#"{"path":"/a?b"}"#,
                 "Invalid http config: `path` must be a path alone, but '/a?b' holds '?'",
+            ),
+            (
+                r#"{"path":"/a/%2e%2e"}"#,
+                "Invalid http config: `path` must not hold a dot segment, \
+                 but '/a/%2e%2e' holds '%2e%2e'",
             ),
             (
                 r#"{"path":"/a","method":"FETCH"}"#,
