@@ -140,7 +140,7 @@ pub(crate) fn check_header_name(field: &str, name: &str) -> Result<(), Failure> 
 }
 
 /// A token of RFC 9110, section 5.6.2.
-fn is_header_name(name: &str) -> bool {
+pub(crate) fn is_header_name(name: &str) -> bool {
     !name.is_empty()
         && name
             .bytes()

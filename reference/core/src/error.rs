@@ -42,7 +42,7 @@ pub enum Code {
     HttpError,
     /// The request to the endpoint could not be made, or was not answered whole (D-11).
     HttpRequestFailed,
-    /// The endpoint's answer is not JSON (D-11).
+    /// The endpoint's answer is not JSON (D-11), or the function's is no HTTP answer.
     InvalidResponse,
     /// The endpoint's answer is larger than is read (D-11).
     ResponseTooLarge,
@@ -52,6 +52,14 @@ pub enum Code {
     InvalidMessage,
     /// The engine does not serve this part of the protocol (D-27).
     NotImplemented,
+    /// Of an HTTP request: it cannot be read.
+    BadRequest,
+    /// Of an HTTP request: no trigger has its path.
+    RouteNotFound,
+    /// Of an HTTP request: triggers have its path, but none has its method.
+    MethodNotAllowed,
+    /// Of an HTTP request: its body is larger than is read.
+    PayloadTooLarge,
 }
 
 impl Code {
@@ -80,6 +88,10 @@ impl Code {
             Self::TooManyRequests => "too_many_requests",
             Self::InvalidMessage => "invalid_message",
             Self::NotImplemented => "not_implemented",
+            Self::BadRequest => "bad_request",
+            Self::RouteNotFound => "route_not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::PayloadTooLarge => "payload_too_large",
         }
     }
 }

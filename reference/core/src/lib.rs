@@ -43,6 +43,7 @@ pub use endpoint::{Endpoint, Method, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX};
 pub use engine::{Deadline, DeadlineReason, Engine, Settings};
 pub use error::{Code, Failure};
 pub use event::{Event, EventKind, Severity, Subject};
+pub use http::{HttpAnswer, HttpTriggerRequest};
 pub use input::{Environment, IdSource, Input, Now, SessionId, Unreadable, Variable, World};
 pub use outbound::{OutboundPolicy, Reach};
 pub use request::{HeaderText, HttpOutcome, HttpRequest};
