@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
 use crate::{
     error::Failure,
     input::{Environment, Variable},
@@ -30,13 +34,38 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A secret that has become the key of signatures: there is none that could not sign.
+#[derive(Clone)]
+pub struct SigningKey(Hmac<Sha256>);
+
+impl SigningKey {
+    fn new(secret: &Secret) -> Option<Self> {
+        Hmac::new_from_slice(secret.0.as_bytes()).ok().map(Self)
+    }
+
+    /// `sha256=` and the hexadecimal HMAC-SHA256 of `<unix seconds>:<base64 of the body>`
+    /// (CO-21).
+    #[must_use]
+    pub fn sign(&self, unix_seconds: u64, body: &str) -> String {
+        let signed = format!("{unix_seconds}:{}", BASE64_STANDARD.encode(body));
+        let mac = self.0.clone().chain_update(signed.as_bytes());
+        format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKey(redacted)")
+    }
+}
+
 /// What a request to an endpoint proves itself with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Credential {
     /// RF-05.
     Bearer(Secret),
     /// RF-06.
-    Hmac(Secret),
+    Hmac(SigningKey),
     /// RF-07.
     ApiKey {
         /// The header that carries it.
@@ -62,7 +91,10 @@ pub(crate) fn resolve(
             header_safe(secret, token_key, "Bearer token").map(Credential::Bearer)
         }
         Auth::Hmac { secret_key } => {
-            variable(environment, secret_key, "HMAC").map(Credential::Hmac)
+            let secret = variable(environment, secret_key, "HMAC")?;
+            let key = SigningKey::new(&secret)
+                .ok_or_else(|| Failure::unusable_variable(secret_key, "HMAC", "is no key"))?;
+            Ok(Credential::Hmac(key))
         }
         Auth::ApiKey { header, value_key } => {
             check_header_name("invocation.auth.header", header)?;
@@ -152,4 +184,38 @@ pub(crate) fn is_header_value(value: &str) -> bool {
     value
         .bytes()
         .all(|byte| byte == b'\t' || !byte.is_ascii_control())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_are_those_of_another_tool() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../fixtures/vectors/hmac.json"
+        );
+        let vectors: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let vectors = vectors["vectors"].as_array().unwrap();
+        assert!(vectors.len() >= 5);
+        for vector in vectors {
+            let text = |field: &str| vector[field].as_str().unwrap();
+            let key = SigningKey::new(&Secret::new(text("secret").to_owned())).unwrap();
+            let timestamp = vector["timestamp"].as_u64().unwrap();
+            assert_eq!(key.sign(timestamp, text("body")), text("signature"));
+        }
+    }
+
+    #[test]
+    fn a_key_of_any_length_signs_and_none_is_shown() {
+        for length in [1, 63, 64, 65, 4_096] {
+            let secret = "k".repeat(length);
+            let key = SigningKey::new(&Secret::new(secret)).unwrap();
+            let signature = key.sign(1, "{}");
+            assert_eq!(signature.len(), "sha256=".len() + 64, "{length}");
+            assert_eq!(format!("{key:?}"), "SigningKey(redacted)");
+        }
+    }
 }

@@ -39,7 +39,7 @@ pub enum Method {
 }
 
 /// Where and how a function is called over HTTP, with its credential resolved (RF-14, RF-15).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Endpoint {
     /// Absolute, `http` or `https`, without user or password.
     pub url: Url,

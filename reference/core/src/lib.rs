@@ -37,7 +37,7 @@ mod timers;
 pub mod wire;
 
 pub use config::{Builtin, CronConfig, HttpConfig, QueueConfig, TriggerConfig};
-pub use credentials::{Credential, Secret};
+pub use credentials::{Credential, Secret, SigningKey};
 pub use effect::{CloseCode, Effect};
 pub use endpoint::{Endpoint, Method, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX};
 pub use engine::{Deadline, DeadlineReason, Engine, Settings};
