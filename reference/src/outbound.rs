@@ -80,7 +80,7 @@ impl Outbound {
         };
         let headers = headers(&request.headers)?;
         let sent = client
-            .request(method, request.url)
+            .request(method, request.url.expose().clone())
             .headers(headers)
             .body(request.body)
             .send();
@@ -110,7 +110,7 @@ impl Outbound {
 
     /// A name is checked again once it has been resolved; an address never is.
     fn check_host(&self, request: &HttpRequest) -> Result<(), String> {
-        let url = &request.url;
+        let url = request.url.expose();
         let port = url.port_or_known_default().unwrap_or_default();
         if !self
             .policy

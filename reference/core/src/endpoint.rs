@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     time::Duration,
 };
 
@@ -38,11 +39,61 @@ pub enum Method {
     Delete,
 }
 
+/// Where an endpoint is. Path and query may hold a secret, as in `?token=`, so `Debug` shows the
+/// origin alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EndpointUrl(Url);
+
+impl EndpointUrl {
+    /// # Errors
+    ///
+    /// `invalid_request`, which says what is wrong with it.
+    pub(crate) fn new(text: &str) -> Result<Self, Failure> {
+        // The URL itself is not repeated: a refused one may hold a password.
+        let refuse =
+            |problem: &str| Failure::invalid_request(format!("`invocation.url` {problem}"));
+        if text.len() > URL_BYTES_MAX {
+            return Err(refuse(&format!(
+                "must not be longer than {URL_BYTES_MAX} bytes"
+            )));
+        }
+        let url = Url::parse(text)
+            .map_err(|error| refuse(&format!("is not an absolute URL: {error}")))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(refuse("must be http or https"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(refuse(
+                "must not hold a user name or password, use `invocation.auth`",
+            ));
+        }
+        Ok(Self(url))
+    }
+
+    /// Scheme, host and port: as much as may be printed.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+
+    /// The whole URL, for the request itself.
+    #[must_use]
+    pub fn expose(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl fmt::Debug for EndpointUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EndpointUrl({})", self.origin())
+    }
+}
+
 /// Where and how a function is called over HTTP, with its credential resolved (RF-14, RF-15).
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     /// Absolute, `http` or `https`, without user or password.
-    pub url: Url,
+    pub url: EndpointUrl,
     /// `POST` unless the registration says otherwise.
     pub method: Method,
     /// How long a call may take.
@@ -62,7 +113,7 @@ impl Endpoint {
         environment: &dyn Environment,
     ) -> Result<Self, Failure> {
         Ok(Self {
-            url: url(&invocation.url)?,
+            url: EndpointUrl::new(&invocation.url)?,
             method: invocation
                 .method
                 .as_deref()
@@ -76,27 +127,6 @@ impl Endpoint {
                 .transpose()?,
         })
     }
-}
-
-fn url(text: &str) -> Result<Url, Failure> {
-    // The URL itself is not repeated: a refused one may hold a password.
-    let refuse = |problem: &str| Failure::invalid_request(format!("`invocation.url` {problem}"));
-    if text.len() > URL_BYTES_MAX {
-        return Err(refuse(&format!(
-            "must not be longer than {URL_BYTES_MAX} bytes"
-        )));
-    }
-    let url =
-        Url::parse(text).map_err(|error| refuse(&format!("is not an absolute URL: {error}")))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(refuse("must be http or https"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(refuse(
-            "must not hold a user name or password, use `invocation.auth`",
-        ));
-    }
-    Ok(url)
 }
 
 fn method(name: &str) -> Result<Method, Failure> {
@@ -152,4 +182,25 @@ fn headers(invocation: &HttpInvocation<'_>) -> Result<BTreeMap<String, Secret>, 
         headers.insert(name.to_string(), Secret::new(value.to_string()));
     }
     Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_url_only_the_origin_is_shown() {
+        for (text, origin) in [
+            (
+                "https://Example.com/tok-3n?t=tok-3n#tok-3n",
+                "https://example.com",
+            ),
+            ("http://[::1]:8080/tok-3n", "http://[::1]:8080"),
+        ] {
+            let url = EndpointUrl::new(text).unwrap();
+            assert_eq!(url.origin(), origin);
+            assert_eq!(format!("{url:?}"), format!("EndpointUrl({origin})"));
+            assert!(url.expose().as_str().contains("tok-3n"));
+        }
+    }
 }

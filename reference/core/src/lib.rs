@@ -39,7 +39,7 @@ pub mod wire;
 pub use config::{Builtin, CronConfig, HttpConfig, QueueConfig, TriggerConfig};
 pub use credentials::{Credential, Secret, SigningKey};
 pub use effect::{CloseCode, Effect};
-pub use endpoint::{Endpoint, Method, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX};
+pub use endpoint::{Endpoint, EndpointUrl, Method, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX};
 pub use engine::{Deadline, DeadlineReason, Engine, Settings};
 pub use error::{Code, Failure};
 pub use event::{Event, EventKind, Severity, Subject};

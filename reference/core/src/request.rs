@@ -4,12 +4,11 @@
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{json, value::RawValue, value::to_raw_value};
-use url::Url;
 use uuid::Uuid;
 
 use crate::{
     credentials::{Credential, Secret, is_header_value},
-    endpoint::{Endpoint, Method},
+    endpoint::{Endpoint, EndpointUrl, Method},
     error::{Code, Failure},
     wire::InvokeFunction,
 };
@@ -20,7 +19,7 @@ pub struct HttpRequest {
     /// Names the request; its answer comes back under this id.
     pub call: Uuid,
     /// Where to.
-    pub url: Url,
+    pub url: EndpointUrl,
     /// How.
     pub method: Method,
     /// Every header but those that frame the message.
@@ -206,7 +205,7 @@ mod tests {
 
     fn endpoint(credential: Option<Credential>) -> Endpoint {
         Endpoint {
-            url: "http://127.0.0.1:9/hook".parse().unwrap(),
+            url: EndpointUrl::new("http://127.0.0.1:9/hook").unwrap(),
             method: Method::Post,
             timeout: Duration::from_secs(30),
             headers: BTreeMap::from([

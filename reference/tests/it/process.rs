@@ -189,6 +189,7 @@ async fn a_wrong_command_line_exits_2() {
 #[tokio::test]
 async fn no_line_of_the_log_and_no_frame_holds_a_secret() {
     const SECRET: &str = "hunter2-hunter2";
+    const TOKEN: &str = "t0k3n-in-the-url";
     let endpoint = wiremock::MockServer::start().await;
     let refusal = wiremock::ResponseTemplate::new(401);
     wiremock::Mock::given(wiremock::matchers::any())
@@ -206,22 +207,32 @@ async fn no_line_of_the_log_and_no_frame_holds_a_secret() {
         r#"{"type":"api_key","header":"X-API-Key","value_key":"KEY"}"#,
         r#"{"type":"api_key","header":"Not a header","value_key":"KEY"}"#,
     ] {
-        for url in [endpoint.uri(), "http://127.0.0.1:9/".to_owned()] {
+        for (origin, refused) in [
+            (&*endpoint.uri(), false),
+            ("http://127.0.0.1:9", false),
+            ("http://169.254.169.254", false),
+            ("ftp://127.0.0.1", true),
+            ("http://127.0.0.1:99999", true),
+            (&format!("http://user:{TOKEN}@127.0.0.1"), true),
+            (TOKEN, true),
+        ] {
+            let url = format!("{origin}/{TOKEN}?token={TOKEN}");
+            let refused = refused || auth.contains("Not a header");
             client
                 .send(&format!(
                     r#"{{"type":"registerfunction","id":"f","invocation":{{"url":"{url}","auth":{auth}}}}}"#
                 ))
                 .await;
-            for called in ["f", "engine::functions::list", "engine::workers::list"] {
+            let calls = ["f", "engine::functions::list", "engine::workers::list"];
+            for called in calls {
                 client
                     .send(&format!(
                         r#"{{"type":"invokefunction","invocation_id":"{called}","function_id":"{called}","data":1}}"#
                     ))
                     .await;
             }
-            // The refused registration adds a frame; the answer of the endpoint comes when it comes.
-            let awaited = if auth.contains("Not a header") { 4 } else { 3 };
-            for _ in 0..awaited {
+            // A refusal adds a frame; the answer of the endpoint comes when it comes.
+            for _ in 0..calls.len() + usize::from(refused) {
                 frames += &client.text().await;
             }
             client
@@ -231,11 +242,20 @@ async fn no_line_of_the_log_and_no_frame_holds_a_secret() {
     }
     let requests = endpoint.received_requests().await.unwrap();
     assert_eq!(requests.len(), 3);
+    assert!(requests.iter().all(|it| it.url.as_str().contains(TOKEN)));
     signal(&child, "TERM").await;
     client.close_code().await;
     let (_, log) = finish(child).await;
-    assert!(log.contains("request of function `f` failed"), "{log}");
+    for line in [
+        "request of function `f` failed",
+        "refused function `f`",
+        "registered function `f` at http://127.0.0.1:9",
+    ] {
+        assert!(log.contains(line), "`{line}` in {log}");
+    }
     for shown in [frames, log] {
-        assert!(!shown.contains(SECRET), "{shown}");
+        for secret in [SECRET, TOKEN] {
+            assert!(!shown.contains(secret), "{secret} in {shown}");
+        }
     }
 }

@@ -88,7 +88,7 @@ impl Engine {
         out: &mut Output<'_, '_>,
     ) {
         let detail = match &registration.endpoint {
-            Some(endpoint) => format!(" at {}", endpoint.url.origin().ascii_serialization()),
+            Some(endpoint) => format!(" at {}", endpoint.url.origin()),
             None => String::new(),
         };
         let key: Arc<str> = id.into();

@@ -30,7 +30,7 @@ fn a_call_becomes_a_request_and_its_answer_the_result() {
     lab.quietly(caller, call);
     lab.assert_silent(worker);
     let request = &lab.requests[0];
-    assert_eq!(request.url.as_str(), URL);
+    assert_eq!(request.url.expose().as_str(), URL);
     assert_eq!(request.body, r#"{ "b":1.0 }"#, "byte for byte");
     lab.end_request(ok(r#"{"z":1e400,"a":1}"#));
     assert_eq!(
@@ -220,4 +220,30 @@ fn a_void_calls_failure_is_logged_although_everybody_has_left() {
     lab.events();
     lab.advance(seconds(2));
     assert_eq!(lab.events().len(), 1);
+}
+
+#[test]
+fn what_is_printed_of_a_request_holds_no_secret() {
+    let mut lab = Lab::new();
+    let (worker, caller) = (lab.connect(), lab.connect());
+    lab.set_variable("TOKEN", "s3cret");
+    lab.quietly(
+        worker,
+        http_function(
+            "f",
+            json!({
+                "url": "https://example.com/s3cret?token=s3cret",
+                "headers": {"X-Key": "s3cret"},
+                "auth": {"type": "bearer", "token_key": "TOKEN"},
+            }),
+        ),
+    );
+    lab.quietly(caller, invoke("c", "f"));
+    let effects: Vec<_> = lab.history.iter().flat_map(|it| &it.effects).collect();
+    let printed = format!("{effects:?} {:?}", lab.engine);
+    assert!(
+        printed.contains("EndpointUrl(https://example.com)"),
+        "{printed}"
+    );
+    assert!(!printed.contains("s3cret"), "{printed}");
 }
