@@ -17,6 +17,7 @@ mod hub;
 mod outbound;
 mod outbox;
 mod server;
+mod share;
 mod world;
 
 use std::time::Duration;
@@ -38,6 +39,11 @@ pub struct Limits {
     pub outbox_bytes_max: usize,
     /// The largest answer of an endpoint that is read, in bytes (D-11).
     pub response_bytes_max: usize,
+    /// How large the answers that are being read are together, in bytes; one that would make it
+    /// more is given up (D-28).
+    pub responses_bytes_max: usize,
+    /// How large those for one calling session are together, in bytes; likewise.
+    pub responses_bytes_per_session_max: usize,
     /// How long a WebSocket handshake may take.
     pub handshake_time_max: Duration,
     /// How long a closing session is given to take what was sent before, and then again to answer
@@ -51,6 +57,8 @@ impl Default for Limits {
             frame_bytes_max: 16 << 20,
             outbox_bytes_max: 64 << 20,
             response_bytes_max: 16 << 20,
+            responses_bytes_max: 256 << 20,
+            responses_bytes_per_session_max: 64 << 20,
             handshake_time_max: Duration::from_secs(10),
             close_time_max: Duration::from_secs(2),
         }

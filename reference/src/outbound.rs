@@ -8,9 +8,11 @@ use std::{
     time::Duration,
 };
 
-use reference_core::{HeaderText, HttpOutcome, HttpRequest, Method, OutboundPolicy};
+use reference_core::{
+    Exhausted, HeaderText, HttpOutcome, HttpRequest, Method, OutboundPolicy, SessionId,
+};
 use reqwest::{
-    Client,
+    Client, Response,
     dns::{Addrs, Name, Resolve, Resolving},
     header::{HeaderMap, HeaderName, HeaderValue},
     redirect,
@@ -19,6 +21,11 @@ use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use tokio::sync::OnceCell;
 use url::Host;
 
+use crate::{
+    Limits,
+    share::{Bounded, Share},
+};
+
 const IDLE_TIME_MAX: Duration = Duration::from_secs(60);
 const IDLE_CONNECTIONS_MAX: usize = 32;
 
@@ -26,6 +33,8 @@ const IDLE_CONNECTIONS_MAX: usize = 32;
 pub(crate) struct Outbound {
     policy: Arc<OutboundPolicy>,
     response_bytes_max: usize,
+    /// The answers that are being read, in bytes.
+    answers: Bounded,
     /// Made for the first request: reading the system's certificates takes a while.
     client: OnceCell<Client>,
 }
@@ -33,9 +42,16 @@ pub(crate) struct Outbound {
 /// What came of a request.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    Answer { status: u16, body: Vec<u8> },
+    Answer { status: u16, body: Body },
     TooLarge { bytes_max: usize },
     Failed { problem: String },
+}
+
+/// The body of an answer, and its part of what all of them may hold.
+#[derive(Debug)]
+pub(crate) struct Body {
+    bytes: Vec<u8>,
+    share: Share,
 }
 
 impl Outcome {
@@ -43,7 +59,7 @@ impl Outcome {
         match self {
             Self::Answer { status, body } => HttpOutcome::Answer {
                 status: *status,
-                body,
+                body: &body.bytes,
             },
             Self::TooLarge { bytes_max } => HttpOutcome::TooLarge {
                 bytes_max: *bytes_max,
@@ -54,10 +70,14 @@ impl Outcome {
 }
 
 impl Outbound {
-    pub(crate) fn new(policy: OutboundPolicy, response_bytes_max: usize) -> Self {
+    pub(crate) fn new(policy: OutboundPolicy, limits: &Limits) -> Self {
         Self {
             policy: Arc::new(policy),
-            response_bytes_max,
+            response_bytes_max: limits.response_bytes_max,
+            answers: Bounded::new(
+                limits.responses_bytes_max,
+                limits.responses_bytes_per_session_max,
+            ),
             client: OnceCell::new(),
         }
     }
@@ -84,16 +104,25 @@ impl Outbound {
             .headers(headers)
             .body(request.body)
             .send();
-        let mut response = sent.await.map_err(|error| cause(&error))?;
+        let response = sent.await.map_err(|error| cause(&error))?;
+        self.read(response, request.session).await
+    }
+
+    /// Reads an answer whole, unless it is larger than one or all together may be.
+    async fn read(&self, mut response: Response, session: SessionId) -> Result<Outcome, String> {
         let status = response.status().as_u16();
-        let mut body = Vec::new();
+        let mut body = Body {
+            bytes: Vec::new(),
+            share: self.answers.take(session, 0).map_err(too_much)?,
+        };
         while let Some(chunk) = response.chunk().await.map_err(|error| cause(&error))? {
-            if body.len() + chunk.len() > self.response_bytes_max {
+            if body.bytes.len() + chunk.len() > self.response_bytes_max {
                 return Ok(Outcome::TooLarge {
                     bytes_max: self.response_bytes_max,
                 });
             }
-            body.extend_from_slice(&chunk);
+            body.share.grow(chunk.len()).map_err(too_much)?;
+            body.bytes.extend_from_slice(&chunk);
         }
         Ok(Outcome::Answer { status, body })
     }
@@ -127,6 +156,18 @@ impl Outbound {
             true => Ok(()),
             false => Err(NotAllowed.to_string()),
         }
+    }
+}
+
+fn too_much(bound: Exhausted) -> String {
+    match bound {
+        Exhausted::Session { max } => format!(
+            "with this one, the answers that are being read for this session \
+             would be larger than {max} bytes"
+        ),
+        Exhausted::All { max } => format!(
+            "with this one, the answers that are being read would be larger than {max} bytes"
+        ),
     }
 }
 
@@ -210,5 +251,47 @@ impl Resolve for PolicyResolver {
             }
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reference_core::EndpointUrl;
+    use uuid::Uuid;
+    use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_counts_until_it_is_dropped() {
+        let endpoint = MockServer::start().await;
+        Mock::given(any())
+            .respond_with(ResponseTemplate::new(200).set_body_string("x".repeat(600)))
+            .mount(&endpoint)
+            .await;
+        let limits = Limits {
+            responses_bytes_max: 1_000,
+            responses_bytes_per_session_max: 1_000,
+            ..Limits::default()
+        };
+        let outbound = Outbound::new(OutboundPolicy::default(), &limits);
+        let perform = || {
+            outbound.perform(HttpRequest {
+                call: Uuid::nil(),
+                session: SessionId(1),
+                url: EndpointUrl::new(&endpoint.uri()).unwrap(),
+                method: Method::Post,
+                headers: Vec::new(),
+                body: String::new(),
+            })
+        };
+        let first = perform().await;
+        assert!(matches!(first, Outcome::Answer { status: 200, .. }));
+        assert!(matches!(perform().await, Outcome::Failed { .. }));
+        drop(first);
+        assert!(matches!(
+            perform().await,
+            Outcome::Answer { status: 200, .. }
+        ));
     }
 }

@@ -70,7 +70,7 @@ impl Server {
             hub: Hub::new(
                 options.machine,
                 options.environment,
-                Outbound::new(options.outbound, limits.response_bytes_max),
+                Outbound::new(options.outbound, &limits),
                 limits.outbox_bytes_max,
             ),
             limits,

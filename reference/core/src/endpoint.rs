@@ -45,10 +45,12 @@ pub enum Method {
 pub struct EndpointUrl(Url);
 
 impl EndpointUrl {
+    /// An absolute URL, `http` or `https`, without user or password.
+    ///
     /// # Errors
     ///
-    /// `invalid_request`, which says what is wrong with it.
-    pub(crate) fn new(text: &str) -> Result<Self, Failure> {
+    /// `invalid_request`, which says what is wrong with it and does not repeat it.
+    pub fn new(text: &str) -> Result<Self, Failure> {
         // The URL itself is not repeated: a refused one may hold a password.
         let refuse =
             |problem: &str| Failure::invalid_request(format!("`invocation.url` {problem}"));
@@ -92,7 +94,7 @@ impl fmt::Debug for EndpointUrl {
 /// Where and how a function is called over HTTP, with its credential resolved (RF-14, RF-15).
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// Absolute, `http` or `https`, without user or password.
+    /// Where it is.
     pub url: EndpointUrl,
     /// `POST` unless the registration says otherwise.
     pub method: Method,

@@ -46,7 +46,8 @@ pub enum Code {
     InvalidResponse,
     /// The endpoint's answer is larger than is read (D-11).
     ResponseTooLarge,
-    /// As many requests are under way as the engine makes at once (D-28).
+    /// As many requests are under way as the engine makes at once, in all or for the session, or
+    /// as large ones (D-28).
     TooManyRequests,
     /// The frame could not be understood (D-08).
     InvalidMessage,
@@ -245,11 +246,8 @@ impl Failure {
         )
     }
 
-    pub(crate) fn too_many_requests(max: usize) -> Self {
-        Self::new(
-            Code::TooManyRequests,
-            format!("{max} requests to endpoints are under way, no more are made at once"),
-        )
+    pub(crate) fn too_many_requests(message: impl Into<String>) -> Self {
+        Self::new(Code::TooManyRequests, message)
     }
 
     pub(crate) fn invalid_message(message: impl Into<String>) -> Self {

@@ -33,6 +33,7 @@ mod outbound;
 )]
 mod queue;
 mod request;
+mod shares;
 mod timers;
 pub mod wire;
 
@@ -47,6 +48,7 @@ pub use http::{HttpAnswer, HttpTriggerRequest};
 pub use input::{Environment, IdSource, Input, Now, SessionId, Unreadable, Variable, World};
 pub use outbound::{OutboundPolicy, Reach};
 pub use request::{HeaderText, HttpOutcome, HttpRequest};
+pub use shares::{Exhausted, Shares};
 
 /// What can be driven with inputs: the engine, or a wrapper that alters what goes in or comes
 /// out, as a deliberately faulty engine does.

@@ -10,6 +10,7 @@ use crate::{
     credentials::{Credential, Secret, is_header_value},
     endpoint::{Endpoint, EndpointUrl, Method},
     error::{Code, Failure},
+    input::SessionId,
     wire::InvokeFunction,
 };
 
@@ -18,6 +19,9 @@ use crate::{
 pub struct HttpRequest {
     /// Names the request; its answer comes back under this id.
     pub call: Uuid,
+    /// For whom it is made: what it takes counts as this session's, also once that has ended
+    /// (D-28).
+    pub session: SessionId,
     /// Where to.
     pub url: EndpointUrl,
     /// How.
@@ -66,6 +70,7 @@ impl HttpRequest {
     /// The request of a call that is made at `unix_seconds`.
     pub(crate) fn new(
         call: Uuid,
+        session: SessionId,
         endpoint: &Endpoint,
         frame: &InvokeFunction<'_>,
         unix_seconds: u64,
@@ -112,6 +117,7 @@ impl HttpRequest {
         headers.append(&mut own);
         Self {
             call,
+            session,
             url: endpoint.url.clone(),
             method: endpoint.method,
             headers,
@@ -226,7 +232,8 @@ mod tests {
             baggage: Some("not\nfit".into()),
             action: None,
         };
-        let request = HttpRequest::new(Uuid::nil(), &endpoint(credential), &call, 1_700_000_000);
+        let endpoint = endpoint(credential);
+        let request = HttpRequest::new(Uuid::nil(), SessionId(1), &endpoint, &call, 1_700_000_000);
         assert_eq!(request.body, r#"{"b":1.0}"#);
         let shown = |value: HeaderText| match value {
             HeaderText::Plain(text) => text,

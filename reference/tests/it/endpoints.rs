@@ -20,7 +20,7 @@ use crate::client::Client;
 
 const SECRET: &str = "s3cret-value";
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options {
         environment: Box::new(FixedEnvironment::new([("KEY", SECRET)])),
         ..Options::default()
@@ -28,7 +28,7 @@ fn options() -> Options {
 }
 
 /// A session with a function `f` that is served at a URL.
-async fn with_function(server: &Server, invocation: Value) -> Client {
+pub(crate) async fn with_function(server: &Server, invocation: Value) -> Client {
     let mut client = Client::connect(&server.url()).await;
     let frame = json!({"type": "registerfunction", "id": "f", "invocation": invocation});
     client.send(&frame.to_string()).await;
@@ -36,7 +36,7 @@ async fn with_function(server: &Server, invocation: Value) -> Client {
     client
 }
 
-async fn call(client: &mut Client, data: &str) -> Value {
+pub(crate) async fn call(client: &mut Client, data: &str) -> Value {
     let frame = format!(
         r#"{{"type":"invokefunction","invocation_id":"i","function_id":"f","data":{data}}}"#
     );

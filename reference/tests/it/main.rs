@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod answers;
 mod client;
 mod endpoints;
 #[cfg(unix)]

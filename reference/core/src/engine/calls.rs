@@ -1,5 +1,7 @@
 //! Calls in flight: from `invokefunction` to the one answer that they get (CO-09 to CO-13).
 
+mod requests;
+
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
@@ -10,9 +12,10 @@ use std::{
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use self::requests::{Load, Requests};
 use super::{Due, Engine, Output, builtin::EngineFunction};
 use crate::{
-    Effect, EventKind, Failure, HttpOutcome, HttpRequest, SessionId, request,
+    Effect, EventKind, Failure, SessionId, Settings,
     timers::TimerId,
     wire::{Action, InvocationResult, InvokeFunction},
 };
@@ -39,7 +42,7 @@ enum ServedBy {
     /// A worker, through its session (RF-13).
     Worker(SessionId),
     /// An endpoint, by a request (RF-14).
-    Endpoint,
+    Endpoint(Load),
 }
 
 /// Who wants an answer, and under which id of its own (D-24).
@@ -49,15 +52,22 @@ struct Caller {
     invocation_id: String,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Calls {
     in_flight: HashMap<Uuid, Call>,
     sequence: u64,
-    /// How many of them are requests.
-    requests: usize,
+    requests: Requests,
 }
 
 impl Calls {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            in_flight: HashMap::new(),
+            sequence: 0,
+            requests: Requests::new(settings),
+        }
+    }
+
     pub(super) fn ids_in_order(&self) -> Vec<Uuid> {
         let mut calls: Vec<(u64, Uuid)> = self
             .in_flight
@@ -110,28 +120,19 @@ impl Engine {
         frame: &InvokeFunction<'_>,
         out: &mut Output<'_, '_>,
     ) -> Result<(), Failure> {
-        let reporter = self.worker_id(session);
         let Some((function_id, registration)) = self.functions.take_turn(&frame.function_id) else {
             return Err(Failure::function_not_found(&frame.function_id));
         };
         let worker = registration.session;
-        let caller = Caller::of(session, frame);
-        let Some(endpoint) = registration.endpoint.clone() else {
-            let served_by = ServedBy::Worker(worker);
-            let patience = self.settings.call_timeout;
-            let id = self.begin_call(served_by, reporter, caller, function_id, patience, out);
-            self.hand_to_worker(worker, id, frame, out);
-            return Ok(());
-        };
-        let requests_max = self.settings.requests_max;
-        if self.calls.requests >= requests_max {
-            return Err(Failure::too_many_requests(requests_max));
+        if let Some(endpoint) = registration.endpoint.clone() {
+            return self.call_endpoint(session, function_id, &endpoint, frame, out);
         }
-        let served_by = ServedBy::Endpoint;
-        let patience = endpoint.timeout;
+        let reporter = self.worker_id(session);
+        let caller = Caller::of(session, frame);
+        let served_by = ServedBy::Worker(worker);
+        let patience = self.settings.call_timeout;
         let id = self.begin_call(served_by, reporter, caller, function_id, patience, out);
-        let request = HttpRequest::new(id, &endpoint, frame, out.now().wall.as_secs());
-        out.push(Effect::Request(Box::new(request)));
+        self.hand_to_worker(worker, id, frame, out);
         Ok(())
     }
 
@@ -158,9 +159,6 @@ impl Engine {
         if let Some(held) = self.held_by(served_by, caller.as_ref()) {
             held.insert(sequence, id);
         }
-        if served_by == ServedBy::Endpoint {
-            self.calls.requests += 1;
-        }
         let call = Call {
             sequence,
             served_by,
@@ -183,7 +181,7 @@ impl Engine {
     ) -> Option<&mut BTreeMap<u64, Uuid>> {
         match served_by {
             ServedBy::Worker(worker) => Some(&mut self.sessions.get_mut(worker)?.calls),
-            ServedBy::Endpoint => Some(&mut self.sessions.get_mut(caller?.session)?.requests),
+            ServedBy::Endpoint(_) => Some(&mut self.sessions.get_mut(caller?.session)?.requests),
         }
     }
 
@@ -201,40 +199,6 @@ impl Engine {
             ..frame.clone()
         };
         self.send(worker, &passed_on, out);
-    }
-
-    /// An endpoint's answer, or the lack of one (D-11).
-    pub(super) fn request_ended(
-        &mut self,
-        id: Uuid,
-        outcome: HttpOutcome<'_>,
-        out: &mut Output<'_, '_>,
-    ) {
-        let Some(call) = self.take_call(id) else {
-            return;
-        };
-        let meaning = request::interpret(outcome, &call.function_id);
-        if let Err(refusal) = &meaning {
-            let failed = EventKind::RequestFailed {
-                function_id: call.function_id.to_string(),
-                summary: refusal.summary.clone(),
-            };
-            out.report(call.reporter, failed);
-        }
-        if let Some(caller) = &call.caller {
-            let answer = match &meaning {
-                Ok(result) => Answer::result(Some(result)),
-                Err(refusal) => Answer::error(&refusal.error),
-            };
-            self.answer(caller, &call.function_id, answer, out);
-        }
-    }
-
-    /// Gives up a request that nobody waits for any more.
-    pub(super) fn cancel_request(&mut self, id: Uuid, out: &mut Output<'_, '_>) {
-        if self.take_call(id).is_some() {
-            out.push(Effect::CancelRequest { call: id });
-        }
     }
 
     /// A worker's answer: taken from the session that the call was sent to, once (D-15).
@@ -307,15 +271,15 @@ impl Engine {
         if let Some(held) = self.held_by(call.served_by, call.caller.as_ref()) {
             held.remove(&call.sequence);
         }
-        if call.served_by == ServedBy::Endpoint {
-            self.calls.requests -= 1;
+        if let ServedBy::Endpoint(load) = call.served_by {
+            self.calls.requests.end(load);
         }
         Some(call)
     }
 
     /// Ends a call without the answer of whoever serves it.
     fn fail_call(&self, id: Uuid, call: &Call, failure: Failure, out: &mut Output<'_, '_>) {
-        if call.served_by == ServedBy::Endpoint {
+        if matches!(call.served_by, ServedBy::Endpoint(_)) {
             out.push(Effect::CancelRequest { call: id });
         }
         self.fail(

@@ -33,6 +33,12 @@ pub struct Settings {
     pub call_timeout: Duration,
     /// How many requests to endpoints are made at once (D-28).
     pub requests_max: usize,
+    /// How many of them for one calling session.
+    pub requests_per_session_max: usize,
+    /// How large their bodies are together, in bytes (D-28). A body that is larger is sent alone.
+    pub request_bytes_max: usize,
+    /// How large the bodies of one calling session's are together, in bytes; likewise.
+    pub request_bytes_per_session_max: usize,
     /// How long a provider may take to answer a trigger's registration (D-10).
     pub trigger_registration_timeout: Duration,
 }
@@ -42,6 +48,9 @@ impl Default for Settings {
         Self {
             call_timeout: Duration::from_secs(30),
             requests_max: 1_024,
+            requests_per_session_max: 256,
+            request_bytes_max: 64 << 20,
+            request_bytes_per_session_max: 16 << 20,
             trigger_registration_timeout: Duration::from_secs(10),
         }
     }
@@ -73,7 +82,7 @@ enum Due {
 }
 
 /// The reference engine.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Engine {
     settings: Settings,
     sessions: Sessions,
@@ -89,7 +98,11 @@ impl Engine {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
-            ..Self::default()
+            sessions: Sessions::default(),
+            functions: Functions::default(),
+            trigger_types: TriggerTypes::default(),
+            calls: Calls::new(&settings),
+            timers: Timers::default(),
         }
     }
 
@@ -175,6 +188,12 @@ impl Engine {
                 Due::TriggerRegistration(waiting) => self.provider_timed_out(&waiting, out),
             }
         }
+    }
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self::new(Settings::default())
     }
 }
 

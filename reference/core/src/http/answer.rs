@@ -198,7 +198,7 @@ mod tests {
     fn failures_of_the_engine() {
         for (failure, status) in [
             (Failure::function_not_found("f"), 503),
-            (Failure::too_many_requests(1), 503),
+            (Failure::too_many_requests("busy"), 503),
             (Failure::timeout("f", 30_000), 504),
             (Failure::worker_gone("f"), 502),
             (Failure::engine_stopping("f"), 502),

@@ -124,21 +124,137 @@ fn a_void_call_makes_a_request_and_no_reply() {
     lab.end_request(ok("1"));
 }
 
+/// A lab with these settings, a worker with the function `f` at an endpoint, and two callers.
+fn bounded(settings: Settings) -> (Lab, [reference_core::SessionId; 2]) {
+    let mut lab = Lab::with(settings);
+    let worker = lab.connect();
+    let invocation = json!({"url": URL, "timeout_ms": 2000});
+    lab.quietly(worker, http_function("f", invocation));
+    let callers = [lab.connect(), lab.connect()];
+    (lab, callers)
+}
+
+/// A call of `f` whose request has a body of so many bytes.
+fn large(bytes: usize) -> Value {
+    let mut call = invoke("large", "f");
+    call["data"] = json!("x".repeat(bytes - 2));
+    call
+}
+
+#[track_caller]
+fn assert_too_many(answer: &Value, message: &str) {
+    assert_eq!(answer["error"]["code"], "too_many_requests");
+    assert_eq!(answer["error"]["message"], message);
+}
+
 #[test]
 fn more_requests_than_allowed_are_refused_until_one_has_ended() {
-    let mut lab = Lab::with(Settings {
+    let (mut lab, [caller, other]) = bounded(Settings {
         requests_max: 2,
         ..Settings::default()
     });
-    let (worker, caller) = (lab.connect(), lab.connect());
-    lab.quietly(worker, http_function("f", json!({"url": URL})));
     lab.quietly(caller, invoke("a", "f"));
-    lab.quietly(caller, invoke("b", "f"));
+    lab.quietly(other, invoke("b", "f"));
     let refused = lab.ask(caller, invoke("c", "f"));
-    assert_eq!(refused["error"]["code"], "too_many_requests");
+    assert_too_many(
+        &refused,
+        "2 requests to endpoints are under way, no more are made at once",
+    );
     lab.end_request(ok(""));
     assert_eq!(lab.only_frame(caller)["result"], Value::Null);
     lab.quietly(caller, invoke("d", "f"));
+}
+
+#[test]
+fn a_session_cannot_take_all_requests_not_even_by_void_calls() {
+    let (mut lab, [caller, other]) = bounded(Settings {
+        requests_per_session_max: 2,
+        ..Settings::default()
+    });
+    let mut void = invoke("v", "f");
+    void["action"] = json!({"type": "void"});
+    lab.quietly(caller, &void);
+    lab.quietly(caller, invoke("a", "f"));
+    let refused = lab.ask(caller, invoke("b", "f"));
+    assert_too_many(
+        &refused,
+        "2 requests to endpoints are under way for this session, no more are made for one at once",
+    );
+    lab.quietly(other, invoke("c", "f"));
+    // Each way in which a request can end makes room: an answer, a time-out, the session's end.
+    lab.end_request(ok("1"));
+    lab.quietly(caller, invoke("d", "f"));
+    lab.advance(seconds(2));
+    assert_eq!(lab.frames(caller).len(), 2);
+    assert_eq!(lab.frames(other).len(), 1);
+    lab.quietly(other, invoke("e", "f"));
+    lab.quietly(other, invoke("f", "f"));
+    lab.disconnect(other);
+    assert!(lab.requests.is_empty());
+    lab.quietly(caller, invoke("g", "f"));
+    lab.quietly(caller, invoke("h", "f"));
+}
+
+#[test]
+fn by_default_four_sessions_take_all_requests() {
+    let (mut lab, [first, _]) = bounded(Settings::default());
+    let others = [lab.connect(), lab.connect(), lab.connect()];
+    for caller in [first].into_iter().chain(others) {
+        for _ in 0..256 {
+            lab.quietly(caller, invoke("c", "f"));
+        }
+        let refused = lab.ask(caller, invoke("c", "f"));
+        assert_eq!(refused["error"]["code"], "too_many_requests");
+    }
+    assert_eq!(lab.requests.len(), 1_024);
+    let late = lab.connect();
+    let refused = lab.ask(late, invoke("c", "f"));
+    assert_too_many(
+        &refused,
+        "1024 requests to endpoints are under way, no more are made at once",
+    );
+}
+
+#[test]
+fn the_bodies_of_requests_are_bounded_together() {
+    let (mut lab, [caller, other]) = bounded(Settings {
+        request_bytes_max: 1_000,
+        request_bytes_per_session_max: 800,
+        ..Settings::default()
+    });
+    lab.quietly(caller, large(800));
+    let refused = lab.ask(caller, large(2));
+    assert_too_many(
+        &refused,
+        "With this one, the bodies of the requests to endpoints that are under way \
+         for this session would be larger than 800 bytes",
+    );
+    let refused = lab.ask(other, large(201));
+    assert_too_many(
+        &refused,
+        "With this one, the bodies of the requests to endpoints that are under way \
+         would be larger than 1000 bytes",
+    );
+    lab.quietly(other, large(200));
+    assert_eq!(lab.requests.len(), 2, "a refused one takes nothing");
+    lab.end_request(ok("1"));
+    lab.frames(caller);
+    lab.quietly(other, large(600));
+}
+
+#[test]
+fn a_body_of_any_size_is_sent_when_no_other_is_under_way() {
+    let (mut lab, [caller, other]) = bounded(Settings {
+        request_bytes_max: 1_000,
+        request_bytes_per_session_max: 800,
+        ..Settings::default()
+    });
+    lab.quietly(caller, large(5_000));
+    let refused = lab.ask(caller, large(2));
+    assert_eq!(refused["error"]["code"], "too_many_requests");
+    lab.end_request(ok("1"));
+    lab.frames(caller);
+    lab.quietly(other, large(5_000));
 }
 
 #[test]

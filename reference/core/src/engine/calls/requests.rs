@@ -1,0 +1,130 @@
+//! Calls that endpoints serve: a request each, within bounds (RF-14, D-11, D-28).
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{Answer, Caller, ServedBy};
+use crate::{
+    Effect, Endpoint, EventKind, Exhausted, Failure, HttpOutcome, HttpRequest, SessionId, Settings,
+    Shares,
+    engine::{Engine, Output},
+    request,
+    wire::InvokeFunction,
+};
+
+/// What the requests that are under way take.
+#[derive(Debug)]
+pub(super) struct Requests {
+    number: Shares,
+    /// Of their bodies.
+    bytes: Shares,
+}
+
+/// What one request takes, and for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Load {
+    session: SessionId,
+    bytes: usize,
+}
+
+impl Requests {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            number: Shares::new(settings.requests_max, settings.requests_per_session_max),
+            bytes: Shares::new(
+                settings.request_bytes_max,
+                settings.request_bytes_per_session_max,
+            ),
+        }
+    }
+
+    /// A body of any size finds room if there is no other.
+    fn begin(&mut self, session: SessionId, body: &str) -> Result<Load, Failure> {
+        let bytes = body.len().min(self.bytes.largest());
+        self.number.take(session, 1).map_err(|bound| match bound {
+            Exhausted::Session { max } => Failure::too_many_requests(format!(
+                "{max} requests to endpoints are under way for this session, \
+                 no more are made for one at once"
+            )),
+            Exhausted::All { max } => Failure::too_many_requests(format!(
+                "{max} requests to endpoints are under way, no more are made at once"
+            )),
+        })?;
+        self.bytes.take(session, bytes).map_err(|bound| {
+            self.number.give_back(session, 1);
+            match bound {
+                Exhausted::Session { max } => Failure::too_many_requests(format!(
+                    "With this one, the bodies of the requests to endpoints that are under way \
+                     for this session would be larger than {max} bytes"
+                )),
+                Exhausted::All { max } => Failure::too_many_requests(format!(
+                    "With this one, the bodies of the requests to endpoints that are under way \
+                     would be larger than {max} bytes"
+                )),
+            }
+        })?;
+        Ok(Load { session, bytes })
+    }
+
+    pub(super) fn end(&mut self, load: Load) {
+        self.number.give_back(load.session, 1);
+        self.bytes.give_back(load.session, load.bytes);
+    }
+}
+
+impl Engine {
+    pub(super) fn call_endpoint(
+        &mut self,
+        session: SessionId,
+        function_id: Arc<str>,
+        endpoint: &Endpoint,
+        frame: &InvokeFunction<'_>,
+        out: &mut Output<'_, '_>,
+    ) -> Result<(), Failure> {
+        let load = self.calls.requests.begin(session, frame.data.get())?;
+        let reporter = self.worker_id(session);
+        let caller = Caller::of(session, frame);
+        let served_by = ServedBy::Endpoint(load);
+        let patience = endpoint.timeout;
+        let id = self.begin_call(served_by, reporter, caller, function_id, patience, out);
+        let now = out.now().wall.as_secs();
+        let request = HttpRequest::new(id, session, endpoint, frame, now);
+        out.push(Effect::Request(Box::new(request)));
+        Ok(())
+    }
+
+    /// An endpoint's answer, or the lack of one (D-11).
+    pub(in crate::engine) fn request_ended(
+        &mut self,
+        id: Uuid,
+        outcome: HttpOutcome<'_>,
+        out: &mut Output<'_, '_>,
+    ) {
+        let Some(call) = self.take_call(id) else {
+            return;
+        };
+        let meaning = request::interpret(outcome, &call.function_id);
+        if let Err(refusal) = &meaning {
+            let failed = EventKind::RequestFailed {
+                function_id: call.function_id.to_string(),
+                summary: refusal.summary.clone(),
+            };
+            out.report(call.reporter, failed);
+        }
+        if let Some(caller) = &call.caller {
+            let answer = match &meaning {
+                Ok(result) => Answer::result(Some(result)),
+                Err(refusal) => Answer::error(&refusal.error),
+            };
+            self.answer(caller, &call.function_id, answer, out);
+        }
+    }
+
+    /// Gives up a request that nobody waits for any more.
+    pub(in crate::engine) fn cancel_request(&mut self, id: Uuid, out: &mut Output<'_, '_>) {
+        if self.take_call(id).is_some() {
+            out.push(Effect::CancelRequest { call: id });
+        }
+    }
+}
