@@ -14,6 +14,7 @@
 
 mod connection;
 mod hub;
+mod lookup;
 mod outbound;
 mod outbox;
 mod server;
@@ -25,6 +26,7 @@ use std::time::Duration;
 pub use reference_core as core;
 
 pub use self::{
+    lookup::{Resolver, SystemResolver},
     server::{Options, Server},
     world::{FixedEnvironment, NarrowedEnvironment, ProcessEnvironment},
 };
@@ -44,6 +46,12 @@ pub struct Limits {
     pub responses_bytes_max: usize,
     /// How large those for one calling session are together, in bytes; likewise.
     pub responses_bytes_per_session_max: usize,
+    /// How many names of endpoints are looked up at once (D-28). Others wait.
+    pub lookups_max: usize,
+    /// How many of them for one calling session.
+    pub lookups_per_session_max: usize,
+    /// How long a request waits for the address of a name.
+    pub lookup_time_max: Duration,
     /// How long a WebSocket handshake may take.
     pub handshake_time_max: Duration,
     /// How long a closing session is given to take what was sent before, and then again to answer
@@ -59,6 +67,9 @@ impl Default for Limits {
             response_bytes_max: 16 << 20,
             responses_bytes_max: 256 << 20,
             responses_bytes_per_session_max: 64 << 20,
+            lookups_max: 128,
+            lookups_per_session_max: 16,
+            lookup_time_max: Duration::from_secs(10),
             handshake_time_max: Duration::from_secs(10),
             close_time_max: Duration::from_secs(2),
         }

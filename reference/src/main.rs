@@ -9,7 +9,7 @@ use std::{
 
 use clap::{Parser, ValueEnum};
 use reference::{
-    Limits, NarrowedEnvironment, Options, ProcessEnvironment, Server,
+    Limits, NarrowedEnvironment, Options, ProcessEnvironment, Server, SystemResolver,
     core::{Engine, Environment, OutboundPolicy, Reach, Settings},
 };
 use tracing::level_filters::LevelFilter;
@@ -101,10 +101,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start: {error}")),
     };
-    let served = runtime.block_on(serve(cli));
-    // A name that is still being looked up is not waited for.
-    runtime.shutdown_background();
-    match served {
+    match runtime.block_on(serve(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => fail(&message),
     }
@@ -132,6 +129,7 @@ async fn serve(cli: Cli) -> Result<(), String> {
             },
             hosts: cli.outbound_host,
         },
+        resolver: Box::new(SystemResolver),
         limits: Limits {
             frame_bytes_max: cli.frame_bytes_max as usize,
             ..Limits::default()

@@ -18,20 +18,27 @@ use reqwest::{
     redirect,
 };
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, task_local};
 use url::Host;
 
 use crate::{
-    Limits,
+    Limits, Resolver,
+    lookup::LookUps,
     share::{Bounded, Share},
 };
 
 const IDLE_TIME_MAX: Duration = Duration::from_secs(60);
 const IDLE_CONNECTIONS_MAX: usize = 32;
 
+task_local! {
+    /// For whom the present task makes a request.
+    static CALLER: SessionId;
+}
+
 /// Makes requests. How long one may take is the engine's affair, which cancels it.
 pub(crate) struct Outbound {
     policy: Arc<OutboundPolicy>,
+    look_ups: Arc<LookUps>,
     response_bytes_max: usize,
     /// The answers that are being read, in bytes.
     answers: Bounded,
@@ -70,9 +77,14 @@ impl Outcome {
 }
 
 impl Outbound {
-    pub(crate) fn new(policy: OutboundPolicy, limits: &Limits) -> Self {
+    pub(crate) fn new(
+        policy: OutboundPolicy,
+        resolver: Box<dyn Resolver>,
+        limits: &Limits,
+    ) -> Self {
         Self {
             policy: Arc::new(policy),
+            look_ups: Arc::new(LookUps::new(resolver.into(), limits)),
             response_bytes_max: limits.response_bytes_max,
             answers: Bounded::new(
                 limits.responses_bytes_max,
@@ -104,7 +116,8 @@ impl Outbound {
             .headers(headers)
             .body(request.body)
             .send();
-        let response = sent.await.map_err(|error| cause(&error))?;
+        let sent = CALLER.scope(request.session, sent).await;
+        let response = sent.map_err(|error| cause(&error))?;
         self.read(response, request.session).await
     }
 
@@ -130,8 +143,11 @@ impl Outbound {
     /// Reading the system's certificates must not hold up the sessions.
     async fn client(&self) -> Result<&Client, String> {
         let made = self.client.get_or_try_init(|| async {
-            let policy = Arc::clone(&self.policy);
-            let making = tokio::task::spawn_blocking(move || client(&policy));
+            let resolver = PolicyResolver {
+                policy: Arc::clone(&self.policy),
+                look_ups: Arc::clone(&self.look_ups),
+            };
+            let making = tokio::task::spawn_blocking(move || client(resolver));
             making.await.map_err(|error| error.to_string())?
         });
         made.await
@@ -190,10 +206,10 @@ fn headers(given: &[(String, HeaderText)]) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-fn client(policy: &Arc<OutboundPolicy>) -> Result<Client, String> {
+fn client(resolver: PolicyResolver) -> Result<Client, String> {
     Client::builder()
         .tls_backend_preconfigured(tls()?)
-        .dns_resolver(PolicyResolver(Arc::clone(policy)))
+        .dns_resolver(resolver)
         .redirect(redirect::Policy::none())
         .no_proxy()
         .referer(false)
@@ -231,9 +247,12 @@ fn cause(error: &reqwest::Error) -> String {
     }
 }
 
-/// Resolves names by the system, and leaves out what the policy does not allow: whatever a name
-/// pointed to before, this is where the connection goes.
-struct PolicyResolver(Arc<OutboundPolicy>);
+/// Resolves names, and leaves out what the policy does not allow: whatever a name pointed to
+/// before, this is where the connection goes.
+struct PolicyResolver {
+    policy: Arc<OutboundPolicy>,
+    look_ups: Arc<LookUps>,
+}
 
 #[derive(Debug, thiserror::Error)]
 #[error("the address is not one that may be called")]
@@ -241,11 +260,16 @@ struct NotAllowed;
 
 impl Resolve for PolicyResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let policy = Arc::clone(&self.0);
+        let (policy, look_ups) = (Arc::clone(&self.policy), Arc::clone(&self.look_ups));
+        // This is called in the task that makes the request.
+        let session = CALLER.try_with(|session| *session);
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<SocketAddr> =
-                found.filter(|it| policy.allows_address(it.ip())).collect();
+            let found = look_ups.find(name.as_str(), session?).await?;
+            let allowed: Vec<SocketAddr> = found
+                .iter()
+                .filter(|address| policy.allows_address(**address))
+                .map(|address| SocketAddr::new(*address, 0))
+                .collect();
             if allowed.is_empty() {
                 return Err(Box::new(NotAllowed) as Box<dyn Error + Send + Sync>);
             }
@@ -261,6 +285,7 @@ mod tests {
     use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
     use super::*;
+    use crate::SystemResolver;
 
     #[tokio::test]
     async fn an_answer_counts_until_it_is_dropped() {
@@ -274,7 +299,7 @@ mod tests {
             responses_bytes_per_session_max: 1_000,
             ..Limits::default()
         };
-        let outbound = Outbound::new(OutboundPolicy::default(), &limits);
+        let outbound = Outbound::new(OutboundPolicy::default(), Box::new(SystemResolver), &limits);
         let perform = || {
             outbound.perform(HttpRequest {
                 call: Uuid::nil(),

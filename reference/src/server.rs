@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    Limits, ProcessEnvironment,
+    Limits, ProcessEnvironment, Resolver, SystemResolver,
     connection::{self, Shared},
     hub::Hub,
     outbound::Outbound,
@@ -28,6 +28,8 @@ pub struct Options {
     pub environment: Box<dyn Environment + Send>,
     /// Where calls over HTTP may go (D-28).
     pub outbound: OutboundPolicy,
+    /// How the names of endpoints become addresses.
+    pub resolver: Box<dyn Resolver>,
     /// What peers are held to.
     pub limits: Limits,
     /// The `Origin`s of web pages that may connect (D-22).
@@ -40,6 +42,7 @@ impl Default for Options {
             machine: Box::new(Engine::new(Settings::default())),
             environment: Box::new(ProcessEnvironment),
             outbound: OutboundPolicy::default(),
+            resolver: Box::new(SystemResolver),
             limits: Limits::default(),
             allowed_origins: Vec::new(),
         }
@@ -70,7 +73,7 @@ impl Server {
             hub: Hub::new(
                 options.machine,
                 options.environment,
-                Outbound::new(options.outbound, &limits),
+                Outbound::new(options.outbound, options.resolver, &limits),
                 limits.outbox_bytes_max,
             ),
             limits,

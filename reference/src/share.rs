@@ -32,6 +32,11 @@ impl Bounded {
         })
     }
 
+    #[cfg(test)]
+    pub(crate) fn taken(&self) -> usize {
+        self.lock().taken()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Shares> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,7 +70,7 @@ mod tests {
         let other = bounded.take(SessionId(2), 2);
         assert_eq!(other.unwrap_err(), Exhausted::All { max: 3 });
         drop(share);
-        assert_eq!(bounded.lock().taken(), 0);
+        assert_eq!(bounded.taken(), 0);
         bounded.take(SessionId(2), 2).unwrap();
     }
 }
