@@ -215,6 +215,8 @@ impl State {
                         request.abort();
                     }
                 }
+                // Nothing asks for an answer yet.
+                Effect::Respond { .. } => {}
                 Effect::Report(event) => reports.push(event),
             }
         }

@@ -2,7 +2,12 @@
 
 use uuid::Uuid;
 
-use crate::{event::Event, input::SessionId, request::HttpRequest};
+use crate::{
+    HttpAnswer,
+    event::Event,
+    input::{ExchangeId, SessionId},
+    request::HttpRequest,
+};
 
 /// One thing to do. All effects of an input are carried out, in order, before the next input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +34,13 @@ pub enum Effect {
     CancelRequest {
         /// The request's name.
         call: Uuid,
+    },
+    /// Answer an HTTP request (RT-04).
+    Respond {
+        /// Which one.
+        exchange: ExchangeId,
+        /// With what.
+        answer: Box<HttpAnswer>,
     },
     /// Write a line to the log.
     Report(Event),

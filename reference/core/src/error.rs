@@ -51,8 +51,8 @@ pub enum Code {
     TooManyRequests,
     /// The frame could not be understood (D-08).
     InvalidMessage,
-    /// The engine does not serve this part of the protocol (D-27).
-    NotImplemented,
+    /// A queue takes no more (D-13, D-28).
+    QueueFull,
     /// Of an HTTP request: it cannot be read.
     BadRequest,
     /// Of an HTTP request: no trigger has its path.
@@ -88,7 +88,7 @@ impl Code {
             Self::ResponseTooLarge => "response_too_large",
             Self::TooManyRequests => "too_many_requests",
             Self::InvalidMessage => "invalid_message",
-            Self::NotImplemented => "not_implemented",
+            Self::QueueFull => "queue_full",
             Self::BadRequest => "bad_request",
             Self::RouteNotFound => "route_not_found",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -252,10 +252,6 @@ impl Failure {
 
     pub(crate) fn invalid_message(message: impl Into<String>) -> Self {
         Self::new(Code::InvalidMessage, message)
-    }
-
-    pub(crate) fn not_implemented(message: impl Into<String>) -> Self {
-        Self::new(Code::NotImplemented, message)
     }
 
     /// The body as it goes into a frame.

@@ -132,6 +132,22 @@ pub enum EventKind {
         /// Why, without what the endpoint wrote.
         summary: String,
     },
+    /// Another trigger has the same path and method, and serves them before this one does.
+    RouteShadowed {
+        /// The trigger's id.
+        id: String,
+        /// The method.
+        method: String,
+        /// The path.
+        path: String,
+    },
+    /// Messages have used up their attempts, and are dead letters now (D-13).
+    MessagesGivenUp {
+        /// The queue.
+        queue: String,
+        /// How many.
+        count: usize,
+    },
     /// A `reattach` named no session, or not with its token (CO-15).
     ReattachIgnored,
 }
@@ -147,6 +163,7 @@ impl EventKind {
             Self::Refused { .. } | Self::RefusedByProvider { .. } => Severity::Warning,
             Self::BadFrame { .. } => Severity::Warning,
             Self::CallFailed { .. } | Self::RequestFailed { .. } => Severity::Warning,
+            Self::RouteShadowed { .. } | Self::MessagesGivenUp { .. } => Severity::Warning,
             Self::ReattachIgnored => Severity::Warning,
         }
     }
@@ -225,6 +242,17 @@ impl fmt::Display for EventKind {
                 "request of function `{}` failed: {}",
                 OnOneLine(function_id),
                 OnOneLine(summary)
+            ),
+            Self::RouteShadowed { id, method, path } => write!(
+                f,
+                "trigger `{}` waits: {method} {} has been another trigger's before",
+                OnOneLine(id),
+                OnOneLine(path)
+            ),
+            Self::MessagesGivenUp { queue, count } => write!(
+                f,
+                "messages of queue `{}` given up after their last attempt: {count}",
+                OnOneLine(queue)
             ),
             Self::ReattachIgnored => {
                 f.write_str("reattach ignored: no session of that id and token")

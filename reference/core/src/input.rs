@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::request::HttpOutcome;
+use crate::{HttpTriggerRequest, request::HttpOutcome};
 
 /// One connection, from its acceptance to its end. Never reused within an engine's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub u64);
+
+/// One HTTP request to the engine, and the one answer to it. Never reused within an engine's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExchangeId(pub u64);
 
 /// Something that has happened.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +59,19 @@ pub enum Input<'a> {
         call: Uuid,
         /// What came of it.
         outcome: HttpOutcome<'a>,
+    },
+    /// A request for an http trigger has arrived whole (RT-04). It gets one
+    /// [`crate::Effect::Respond`], unless it is abandoned first.
+    HttpRequest {
+        /// A fresh id for it.
+        exchange: ExchangeId,
+        /// The request.
+        request: HttpTriggerRequest<'a>,
+    },
+    /// Whoever sent the request has left: nobody waits for its answer any more.
+    HttpAbandoned {
+        /// Which one.
+        exchange: ExchangeId,
     },
     /// The clock has moved; due deadlines are acted on.
     Tick,

@@ -16,24 +16,13 @@ mod endpoint;
 mod engine;
 mod error;
 mod event;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "http triggers are registered, but do not fire yet"
-    )
-)]
 mod http;
 mod input;
 mod outbound;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the engine does not use it yet")
-)]
 mod queue;
 mod request;
 mod shares;
+mod time;
 mod timers;
 pub mod wire;
 
@@ -45,8 +34,11 @@ pub use engine::{Deadline, DeadlineReason, Engine, Settings};
 pub use error::{Code, Failure};
 pub use event::{Event, EventKind, Severity, Subject};
 pub use http::{HttpAnswer, HttpTriggerRequest};
-pub use input::{Environment, IdSource, Input, Now, SessionId, Unreadable, Variable, World};
+pub use input::{
+    Environment, ExchangeId, IdSource, Input, Now, SessionId, Unreadable, Variable, World,
+};
 pub use outbound::{OutboundPolicy, Reach};
+pub use queue::QueueLimits;
 pub use request::{HeaderText, HttpOutcome, HttpRequest};
 pub use shares::{Exhausted, Shares};
 

@@ -3,6 +3,8 @@ use std::time::Duration;
 use super::Config;
 use crate::{error::Failure, wire::whole_number};
 
+/// With the `::dead_letter` that may be at its end.
+const QUEUE_NAME_BYTES_MAX: usize = 1_024;
 const BATCH_SIZE_DEFAULT: u64 = 10;
 const BATCH_SIZE_MAX: u64 = 10_000;
 const VISIBILITY_TIMEOUT_S_DEFAULT: f64 = 30.0;
@@ -21,6 +23,16 @@ pub struct QueueConfig {
 
 pub(super) fn read(config: &Config<'_>) -> Result<QueueConfig, Failure> {
     let queue_name = config.required_text("queue_name", config.raw.queue_name)?;
+    if queue_name.contains('\0') {
+        return Err(config.refuse("queue_name", "must not hold a NUL character"));
+    }
+    if queue_name.len() > QUEUE_NAME_BYTES_MAX {
+        let problem = format!(
+            "must not be longer than {QUEUE_NAME_BYTES_MAX} bytes, got {}",
+            queue_name.len()
+        );
+        return Err(config.refuse("queue_name", &problem));
+    }
     let expected = format!("a whole number from 1 to {BATCH_SIZE_MAX}");
     let batch_size = match config.raw.batch_size {
         None => BATCH_SIZE_DEFAULT,

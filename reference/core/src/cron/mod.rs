@@ -30,10 +30,6 @@
 //! What is due when the wall clock jumps, or nobody looked at it for a while, is decided by the
 //! [agenda].
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the engine does not fire cron triggers yet")
-)]
 mod agenda;
 mod civil;
 mod dialect;
@@ -44,7 +40,7 @@ use std::time::Duration;
 use chrono::DateTime;
 use chrono_tz::Tz;
 
-pub(crate) use self::civil::Timetable;
+pub(crate) use self::{agenda::Agenda, civil::Timetable};
 
 /// The timetable of an expression; `None` if it is none or can never fire (D-12).
 pub(crate) fn parse(expression: &str) -> Option<Timetable> {

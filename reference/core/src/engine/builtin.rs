@@ -1,5 +1,5 @@
-//! The functions that the engine serves itself: a worker's introduction, and the lists that
-//! clients ask for (CO-16, CO-17).
+//! The functions that the engine serves itself: a worker's introduction, the lists that clients
+//! ask for (CO-16, CO-17), and those about queues.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -10,7 +10,7 @@ use serde_json::{
 };
 
 use super::{Engine, Output, sessions::Session};
-use crate::{Builtin, EventKind, SessionId};
+use crate::{Builtin, EventKind, Failure, SessionId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EngineFunction {
@@ -19,6 +19,9 @@ pub(super) enum EngineFunction {
     ListWorkers,
     ListTriggerTypes,
     ListTriggers,
+    Enqueue,
+    QueueStats,
+    QueuePeek,
 }
 
 impl EngineFunction {
@@ -29,6 +32,9 @@ impl EngineFunction {
             "engine::workers::list" => Self::ListWorkers,
             "engine::triggers::list" => Self::ListTriggerTypes,
             "engine::registered-triggers::list" => Self::ListTriggers,
+            "enqueue" => Self::Enqueue,
+            "engine::queue::stats" => Self::QueueStats,
+            "engine::queue::peek" => Self::QueuePeek,
             _ => return None,
         })
     }
@@ -64,8 +70,11 @@ impl Engine {
         function: EngineFunction,
         data: &RawValue,
         out: &mut Output<'_, '_>,
-    ) -> Box<RawValue> {
-        match function {
+    ) -> Result<Box<RawValue>, Failure> {
+        Ok(match function {
+            EngineFunction::Enqueue => return self.enqueue_data(data, out),
+            EngineFunction::QueueStats => return self.queue_stats(data),
+            EngineFunction::QueuePeek => return self.queue_peek(data),
             EngineFunction::RegisterWorker => {
                 self.describe_worker(session, data, out);
                 RawValue::NULL.to_owned()
@@ -74,7 +83,7 @@ impl Engine {
             EngineFunction::ListWorkers => self.list_workers(),
             EngineFunction::ListTriggerTypes => self.list_trigger_types(),
             EngineFunction::ListTriggers => self.list_triggers(),
-        }
+        })
     }
 
     fn describe_worker(&mut self, session: SessionId, data: &RawValue, out: &mut Output<'_, '_>) {

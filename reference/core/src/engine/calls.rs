@@ -1,5 +1,6 @@
 //! Calls in flight: from `invokefunction` to the one answer that they get (CO-09 to CO-13).
 
+mod outcome;
 mod requests;
 
 use std::{
@@ -12,10 +13,11 @@ use std::{
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+pub(super) use self::outcome::{Context, Origin, Outcome};
 use self::requests::{Load, Requests};
 use super::{Due, Engine, Output, builtin::EngineFunction};
 use crate::{
-    Effect, EventKind, Failure, SessionId, Settings,
+    Effect, EventKind, ExchangeId, Failure, SessionId, Settings,
     timers::TimerId,
     wire::{Action, InvocationResult, InvokeFunction},
 };
@@ -26,10 +28,10 @@ struct Call {
     /// Where it stands among all calls.
     sequence: u64,
     served_by: ServedBy,
-    /// The worker that called: its failure is logged under this name, also after its session.
+    /// The worker that called, or that registered the trigger that did: its failure is logged
+    /// under this name, also after its session.
     reporter: Uuid,
-    /// Absent if nobody wants the answer (CO-10).
-    caller: Option<Caller>,
+    origin: Origin,
     function_id: Arc<str>,
     /// How long it may take.
     patience: Duration,
@@ -45,16 +47,22 @@ enum ServedBy {
     Endpoint(Load),
 }
 
-/// Who wants an answer, and under which id of its own (D-24).
+/// A call to make.
 #[derive(Debug)]
-struct Caller {
-    session: SessionId,
-    invocation_id: String,
+pub(super) struct Order<'a> {
+    /// On whose behalf: the session that calls, or that registered the trigger.
+    pub(super) session: SessionId,
+    pub(super) origin: Origin,
+    pub(super) frame: &'a InvokeFunction<'a>,
+    /// How long it may take, if not as long as any call or the endpoint's own time.
+    pub(super) patience: Option<Duration>,
 }
 
 #[derive(Debug)]
 pub(super) struct Calls {
     in_flight: HashMap<Uuid, Call>,
+    /// The calls that HTTP requests wait for.
+    exchanges: HashMap<ExchangeId, Uuid>,
     sequence: u64,
     requests: Requests,
 }
@@ -63,6 +71,7 @@ impl Calls {
     pub(super) fn new(settings: &Settings) -> Self {
         Self {
             in_flight: HashMap::new(),
+            exchanges: HashMap::new(),
             sequence: 0,
             requests: Requests::new(settings),
         }
@@ -86,57 +95,65 @@ impl Engine {
         frame: &InvokeFunction<'_>,
         out: &mut Output<'_, '_>,
     ) {
-        let outcome = match &frame.action {
-            Some(Action::Enqueue { .. }) => Err(Failure::not_implemented(
-                "the action `enqueue` is not served by this engine",
-            )),
+        let origin = Origin::of(session, frame);
+        let result = match &frame.action {
+            Some(Action::Enqueue { queue }) => self.enqueue_call(queue.as_deref(), frame, out),
             Some(Action::Unknown { kind }) => Err(Failure::invalid_request(format!(
                 "`action.type` must be void or enqueue, got '{kind}'"
             ))),
-            Some(Action::Void) | None => match EngineFunction::named(&frame.function_id) {
-                Some(function) => Ok(Some(self.call_engine(session, function, frame.data, out))),
-                None => self.call(session, frame, out).map(|()| None),
-            },
+            Some(Action::Void) | None => {
+                let order = Order {
+                    session,
+                    origin,
+                    frame,
+                    patience: None,
+                };
+                return self.call(order, out);
+            }
         };
-        match outcome {
-            Ok(None) => {}
-            Ok(Some(result)) => {
-                if let Some(caller) = Caller::of(session, frame) {
-                    let result = Some(&*result);
-                    self.answer(&caller, &frame.function_id, Answer::result(result), out);
-                }
-            }
-            Err(failure) => {
-                let caller = Caller::of(session, frame);
-                let reporter = self.worker_id(session);
-                self.fail(reporter, caller.as_ref(), &frame.function_id, failure, out);
-            }
-        }
+        let outcome = match &result {
+            Ok(receipt) => Outcome::result(Some(receipt)),
+            Err(failure) => Outcome::Failure(failure),
+        };
+        let reporter = self.worker_id(session);
+        self.conclude(reporter, origin, &frame.function_id, outcome, out);
     }
 
-    fn call(
-        &mut self,
-        session: SessionId,
-        frame: &InvokeFunction<'_>,
-        out: &mut Output<'_, '_>,
-    ) -> Result<(), Failure> {
+    /// Makes a call, whose outcome goes to its origin.
+    pub(super) fn call(&mut self, order: Order<'_>, out: &mut Output<'_, '_>) {
+        let (session, frame) = (order.session, order.frame);
+        let reporter = self.worker_id(session);
+        if let Some(function) = EngineFunction::named(&frame.function_id) {
+            let result = self.call_engine(session, function, frame.data, out);
+            let outcome = match &result {
+                Ok(result) => Outcome::result(Some(result)),
+                Err(failure) => Outcome::Failure(failure),
+            };
+            return self.conclude(reporter, order.origin, &frame.function_id, outcome, out);
+        }
         let Some((function_id, registration)) = self.functions.take_turn(&frame.function_id) else {
-            return Err(Failure::function_not_found(&frame.function_id));
+            let failure = Failure::function_not_found(&frame.function_id);
+            let outcome = Outcome::Failure(&failure);
+            return self.conclude(reporter, order.origin, &frame.function_id, outcome, out);
         };
         let worker = registration.session;
         if let Some(endpoint) = registration.endpoint.clone() {
-            return self.call_endpoint(session, function_id, &endpoint, frame, out);
+            return self.call_endpoint(order, function_id, &endpoint, out);
         }
-        let reporter = self.worker_id(session);
-        let caller = Caller::of(session, frame);
         let served_by = ServedBy::Worker(worker);
-        let patience = self.settings.call_timeout;
-        let id = self.begin_call(served_by, reporter, caller, function_id, patience, out);
+        let patience = order.patience.unwrap_or(self.settings.call_timeout);
+        let id = self.begin_call(
+            served_by,
+            reporter,
+            order.origin,
+            function_id,
+            patience,
+            out,
+        );
         self.hand_to_worker(worker, id, frame, out);
-        Ok(())
     }
 
-    fn worker_id(&self, session: SessionId) -> Uuid {
+    pub(super) fn worker_id(&self, session: SessionId) -> Uuid {
         self.sessions
             .get(session)
             .map_or(Uuid::nil(), |session| session.worker_id)
@@ -146,7 +163,7 @@ impl Engine {
         &mut self,
         served_by: ServedBy,
         reporter: Uuid,
-        caller: Option<Caller>,
+        origin: Origin,
         function_id: Arc<str>,
         patience: Duration,
         out: &mut Output<'_, '_>,
@@ -156,14 +173,17 @@ impl Engine {
         let timer = self.timers.set(at, Due::Call(id));
         self.calls.sequence += 1;
         let sequence = self.calls.sequence;
-        if let Some(held) = self.held_by(served_by, caller.as_ref()) {
+        if let Some(held) = self.held_by(served_by, &origin) {
             held.insert(sequence, id);
+        }
+        if let Origin::Http(exchange) = origin {
+            self.calls.exchanges.insert(exchange, id);
         }
         let call = Call {
             sequence,
             served_by,
             reporter,
-            caller,
+            origin,
             function_id,
             patience,
             timer,
@@ -177,11 +197,14 @@ impl Engine {
     fn held_by(
         &mut self,
         served_by: ServedBy,
-        caller: Option<&Caller>,
+        origin: &Origin,
     ) -> Option<&mut BTreeMap<u64, Uuid>> {
-        match served_by {
-            ServedBy::Worker(worker) => Some(&mut self.sessions.get_mut(worker)?.calls),
-            ServedBy::Endpoint(_) => Some(&mut self.sessions.get_mut(caller?.session)?.requests),
+        match (served_by, origin) {
+            (ServedBy::Worker(worker), _) => Some(&mut self.sessions.get_mut(worker)?.calls),
+            (ServedBy::Endpoint(_), Origin::Session { session, .. }) => {
+                Some(&mut self.sessions.get_mut(*session)?.requests)
+            }
+            (ServedBy::Endpoint(_), _) => None,
         }
     }
 
@@ -220,35 +243,29 @@ impl Engine {
             return self.report(session, dropped, out);
         };
         // The call ends all the same: its caller must not wait for a worker's mistake (D-26).
-        if frame
-            .error
-            .as_ref()
-            .is_some_and(|it| !it.get().starts_with('{'))
-        {
-            let failure = Failure::invocation_failed(&call.function_id);
-            return self.fail(
-                call.reporter,
-                call.caller.as_ref(),
-                &call.function_id,
-                failure,
-                out,
-            );
-        }
-        if let Some(caller) = &call.caller {
-            let answer = Answer {
-                result: frame.result,
-                error: frame.error.as_deref(),
-                traceparent: frame.traceparent.as_deref(),
-                baggage: frame.baggage.as_deref(),
-            };
-            self.answer(caller, &call.function_id, answer, out);
-        }
+        let is_object = |error: &RawValue| error.get().starts_with('{');
+        let failure;
+        let outcome = match frame.error.as_deref() {
+            Some(error) if is_object(error) => Outcome::Error {
+                error,
+                context: Context::of(frame),
+            },
+            Some(_) => {
+                failure = Failure::invocation_failed(&call.function_id);
+                Outcome::Failure(&failure)
+            }
+            None => Outcome::Result {
+                result: frame.result.unwrap_or(RawValue::NULL),
+                context: Context::of(frame),
+            },
+        };
+        self.conclude(call.reporter, call.origin, &call.function_id, outcome, out);
     }
 
     pub(super) fn call_timed_out(&mut self, id: Uuid, out: &mut Output<'_, '_>) {
         if let Some(call) = self.take_call(id) {
             let failure = Failure::timeout(&call.function_id, call.patience.as_millis());
-            self.fail_call(id, &call, failure, out);
+            self.fail_call(id, call, &failure, out);
         }
     }
 
@@ -261,15 +278,18 @@ impl Engine {
     ) {
         if let Some(call) = self.take_call(id) {
             let failure = why(&call.function_id);
-            self.fail_call(id, &call, failure, out);
+            self.fail_call(id, call, &failure, out);
         }
     }
 
     fn take_call(&mut self, id: Uuid) -> Option<Call> {
         let call = self.calls.in_flight.remove(&id)?;
         self.timers.cancel(call.timer);
-        if let Some(held) = self.held_by(call.served_by, call.caller.as_ref()) {
+        if let Some(held) = self.held_by(call.served_by, &call.origin) {
             held.remove(&call.sequence);
+        }
+        if let Origin::Http(exchange) = &call.origin {
+            self.calls.exchanges.remove(exchange);
         }
         if let ServedBy::Endpoint(load) = call.served_by {
             self.calls.requests.end(load);
@@ -278,98 +298,23 @@ impl Engine {
     }
 
     /// Ends a call without the answer of whoever serves it.
-    fn fail_call(&self, id: Uuid, call: &Call, failure: Failure, out: &mut Output<'_, '_>) {
+    fn fail_call(&mut self, id: Uuid, call: Call, failure: &Failure, out: &mut Output<'_, '_>) {
         if matches!(call.served_by, ServedBy::Endpoint(_)) {
             out.push(Effect::CancelRequest { call: id });
         }
-        self.fail(
-            call.reporter,
-            call.caller.as_ref(),
-            &call.function_id,
-            failure,
-            out,
-        );
+        let outcome = Outcome::Failure(failure);
+        self.conclude(call.reporter, call.origin, &call.function_id, outcome, out);
     }
 
-    fn fail(
-        &self,
-        reporter: Uuid,
-        caller: Option<&Caller>,
-        function_id: &str,
-        failure: Failure,
-        out: &mut Output<'_, '_>,
-    ) {
-        if let Some(caller) = caller {
-            let error = failure.to_raw();
-            self.answer(caller, function_id, Answer::error(&error), out);
-        }
-        let function_id = function_id.to_owned();
-        let failed = EventKind::CallFailed {
-            function_id,
-            failure,
+    /// Drops the call of an HTTP request that nobody waits for any more.
+    pub(super) fn abandon(&mut self, exchange: ExchangeId, out: &mut Output<'_, '_>) {
+        let Some(id) = self.calls.exchanges.get(&exchange).copied() else {
+            return;
         };
-        out.report(reporter, failed);
-    }
-
-    /// Neither result nor error is success with null (CO-11); of both, the error counts (D-20).
-    fn answer(
-        &self,
-        caller: &Caller,
-        function_id: &str,
-        answer: Answer<'_>,
-        out: &mut Output<'_, '_>,
-    ) {
-        let result = match answer.error {
-            Some(_) => None,
-            None => Some(answer.result.unwrap_or(RawValue::NULL)),
-        };
-        let frame = InvocationResult {
-            invocation_id: Cow::Borrowed(&caller.invocation_id),
-            function_id: Some(Cow::Borrowed(function_id)),
-            result,
-            error: answer.error.map(Cow::Borrowed),
-            traceparent: answer.traceparent.map(Cow::Borrowed),
-            baggage: answer.baggage.map(Cow::Borrowed),
-        };
-        self.send(caller.session, &frame, out);
-    }
-}
-
-impl Caller {
-    /// Whoever gave an id and did not ask for silence (CO-10).
-    fn of(session: SessionId, frame: &InvokeFunction<'_>) -> Option<Self> {
-        if matches!(frame.action, Some(Action::Void)) {
-            return None;
-        }
-        let invocation_id = frame.invocation_id.as_ref()?.to_string();
-        Some(Self {
-            session,
-            invocation_id,
-        })
-    }
-}
-
-/// What goes back to a caller.
-#[derive(Default)]
-struct Answer<'a> {
-    result: Option<&'a RawValue>,
-    error: Option<&'a RawValue>,
-    traceparent: Option<&'a str>,
-    baggage: Option<&'a str>,
-}
-
-impl<'a> Answer<'a> {
-    fn result(result: Option<&'a RawValue>) -> Self {
-        Self {
-            result,
-            ..Self::default()
-        }
-    }
-
-    fn error(error: &'a RawValue) -> Self {
-        Self {
-            error: Some(error),
-            ..Self::default()
+        if let Some(call) = self.take_call(id)
+            && matches!(call.served_by, ServedBy::Endpoint(_))
+        {
+            out.push(Effect::CancelRequest { call: id });
         }
     }
 }

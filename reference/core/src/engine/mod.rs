@@ -2,26 +2,32 @@
 
 mod builtin;
 mod calls;
+mod firing;
 mod functions;
 mod output;
+mod queue_functions;
 mod registration;
 mod sessions;
 mod trigger_types;
 mod triggers;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
+pub(crate) use self::triggers::TriggerKey;
 use self::{
     calls::Calls,
+    firing::Firing,
     functions::Functions,
     output::Output,
     sessions::Sessions,
     trigger_types::{TriggerTypes, WaitingFor},
 };
 use crate::{
-    CloseCode, Effect, EventKind, Failure, Input, Machine, SessionId, Unreadable, World,
+    CloseCode, Effect, EventKind, Failure, Input, Machine, QueueLimits, SessionId, Unreadable,
+    World,
+    queue::Subscriber,
     timers::Timers,
     wire::{ErrorFrame, Message, Pong},
 };
@@ -41,6 +47,8 @@ pub struct Settings {
     pub request_bytes_per_session_max: usize,
     /// How long a provider may take to answer a trigger's registration (D-10).
     pub trigger_registration_timeout: Duration,
+    /// What queues may hold (D-13).
+    pub queues: QueueLimits,
 }
 
 impl Default for Settings {
@@ -52,6 +60,7 @@ impl Default for Settings {
             request_bytes_max: 64 << 20,
             request_bytes_per_session_max: 16 << 20,
             trigger_registration_timeout: Duration::from_secs(10),
+            queues: QueueLimits::default(),
         }
     }
 }
@@ -63,6 +72,9 @@ pub struct Deadline {
     pub at: Duration,
     /// What happens then.
     pub reason: DeadlineReason,
+    /// Whether it depends on the wall clock, which may be set meanwhile: then the engine wants
+    /// to be told the time now and again before it, too.
+    pub watches_wall_clock: bool,
 }
 
 /// What a deadline is for.
@@ -72,6 +84,10 @@ pub enum DeadlineReason {
     CallTimeout,
     /// A trigger's registration ends `trigger_registration_timeout` (D-10).
     TriggerRegistrationTimeout,
+    /// A schedule is due (D-12).
+    CronFiring,
+    /// A function could not be called for messages; it is tried again (D-13).
+    QueueRetry,
 }
 
 /// What a timer of the engine's acts on.
@@ -79,6 +95,10 @@ pub enum DeadlineReason {
 enum Due {
     Call(Uuid),
     TriggerRegistration(WaitingFor),
+    Resume {
+        subscriber: Subscriber,
+        function_id: Arc<str>,
+    },
 }
 
 /// The reference engine.
@@ -89,6 +109,7 @@ pub struct Engine {
     functions: Functions,
     trigger_types: TriggerTypes,
     calls: Calls,
+    firing: Firing,
     timers: Timers<Due>,
 }
 
@@ -102,6 +123,7 @@ impl Engine {
             functions: Functions::default(),
             trigger_types: TriggerTypes::default(),
             calls: Calls::new(&settings),
+            firing: Firing::new(&settings),
             timers: Timers::default(),
         }
     }
@@ -186,8 +208,13 @@ impl Engine {
             match due {
                 Due::Call(id) => self.call_timed_out(id, out),
                 Due::TriggerRegistration(waiting) => self.provider_timed_out(&waiting, out),
+                Due::Resume {
+                    subscriber,
+                    function_id,
+                } => self.resume(&subscriber, &function_id),
             }
         }
+        self.fire_schedules(out);
     }
 }
 
@@ -200,9 +227,12 @@ impl Default for Engine {
 impl Machine for Engine {
     fn handle(&mut self, input: Input<'_>, world: &mut World<'_>, effects: &mut Vec<Effect>) {
         let out = &mut Output::new(world, effects);
+        self.firing.see(out.now());
         match input {
             Input::Connected { session } => self.connected(session, out),
             Input::RequestEnded { call, outcome } => self.request_ended(call, outcome, out),
+            Input::HttpRequest { exchange, request } => self.http_request(exchange, request, out),
+            Input::HttpAbandoned { exchange } => self.abandon(exchange, out),
             Input::Tick => self.tick(out),
             Input::Shutdown => self.shut_down(out),
             // What is still under way from a session that the engine has closed.
@@ -223,14 +253,21 @@ impl Machine for Engine {
                 self.end_session(session, "the worker disconnected", out);
             }
         }
+        self.hand_out(out);
     }
 
     fn next_deadline(&self) -> Option<Deadline> {
-        let (at, due) = self.timers.earliest()?;
-        let reason = match due {
-            Due::Call(_) => DeadlineReason::CallTimeout,
-            Due::TriggerRegistration(_) => DeadlineReason::TriggerRegistrationTimeout,
-        };
-        Some(Deadline { at, reason })
+        let schedule = self.firing.next_deadline();
+        let timer = self.timers.earliest().map(|(at, due)| Deadline {
+            at,
+            reason: match due {
+                Due::Call(_) => DeadlineReason::CallTimeout,
+                Due::TriggerRegistration(_) => DeadlineReason::TriggerRegistrationTimeout,
+                Due::Resume { .. } => DeadlineReason::QueueRetry,
+            },
+            watches_wall_clock: schedule.is_some(),
+        });
+        let earlier = |it: &Deadline| it.at;
+        timer.into_iter().chain(schedule).min_by_key(earlier)
     }
 }

@@ -47,7 +47,7 @@ impl Engine {
         {
             return Err(Failure::duplicate_function(&frame.id));
         }
-        if frame.id.starts_with("engine::") || *frame.id == *"enqueue" {
+        if frame.id.starts_with("engine::") {
             let problem = format!(
                 "`id`: '{}' is kept for the engine's own functions",
                 frame.id
@@ -96,6 +96,7 @@ impl Engine {
             session.functions.insert(Arc::clone(&key));
         }
         self.functions.add(key, registration);
+        self.function_changed(id);
         let registered = EventKind::Registered {
             subject: Subject::Function,
             id: id.to_owned(),
@@ -114,6 +115,7 @@ impl Engine {
         let had = own.is_some_and(|own| own.functions.remove(id));
         if had {
             self.functions.remove(id, session);
+            self.function_changed(id);
         }
         self.report_unregistered(session, Subject::Function, id, had, out);
     }

@@ -123,6 +123,7 @@ impl Engine {
         out.report(session.worker_id, ended);
         for function in &session.functions {
             self.functions.remove(function, id);
+            self.function_changed(function);
         }
         for (trigger_id, trigger) in session.triggers {
             self.release_trigger(&(id, trigger_id), &trigger, out);

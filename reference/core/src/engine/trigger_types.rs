@@ -375,6 +375,9 @@ impl Engine {
         trigger: &Trigger,
         out: &mut Output<'_, '_>,
     ) {
+        if let Some(builtin) = Builtin::named(&trigger.trigger_type) {
+            return self.disarm(key, builtin, &trigger.function_id);
+        }
         self.trigger_types
             .forget_trigger(&trigger.trigger_type, key);
         let Some(provider_id) = &trigger.provider_id else {

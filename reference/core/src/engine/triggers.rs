@@ -6,12 +6,12 @@ use serde_json::value::RawValue;
 
 use super::{Engine, Output, builtin::EngineFunction, registration::REGISTRATION_BYTES_MAX};
 use crate::{
-    Builtin, EventKind, Failure, SessionId, Subject,
+    Builtin, EventKind, Failure, SessionId, Subject, TriggerConfig,
     wire::{RegisterTrigger, TriggerRegistrationResult},
 };
 
 /// A trigger's name in the whole engine: its id is unique only within its session (RT-11).
-pub(super) type TriggerKey = (SessionId, Arc<str>);
+pub(crate) type TriggerKey = (SessionId, Arc<str>);
 
 /// A trigger of a live session.
 #[derive(Debug)]
@@ -31,12 +31,23 @@ impl Engine {
         frame: &RegisterTrigger<'_>,
         out: &mut Output<'_, '_>,
     ) {
-        if let Err(failure) = self.check_trigger(session, frame) {
-            self.send(session, &result_of(frame, Some(failure.to_raw())), out);
-            return self.report_refusal(session, Subject::Trigger, &frame.id, &failure, out);
-        }
-        let key = self.add_trigger(session, frame);
-        if Builtin::named(&frame.trigger_type).is_some() {
+        let key: TriggerKey = (session, (&*frame.id).into());
+        let armed = match self.check_trigger(session, frame) {
+            Ok(Some(config)) => self
+                .arm(&key, config, &frame.function_id, out)
+                .map(|()| true),
+            Ok(None) => Ok(false),
+            Err(failure) => Err(failure),
+        };
+        let is_builtin = match armed {
+            Ok(is_builtin) => is_builtin,
+            Err(failure) => {
+                self.send(session, &result_of(frame, Some(failure.to_raw())), out);
+                return self.report_refusal(session, Subject::Trigger, &frame.id, &failure, out);
+            }
+        };
+        self.add_trigger(&key, frame);
+        if is_builtin {
             self.send(session, &result_of(frame, None), out);
             self.report_trigger(
                 session,
@@ -50,19 +61,19 @@ impl Engine {
         }
     }
 
-    /// The faults in the order in which the document gives them (D-04).
+    /// The faults in the order in which the document gives them (D-04); the config, if the type
+    /// is one of the engine's own.
     fn check_trigger(
         &self,
         session: SessionId,
         frame: &RegisterTrigger<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<TriggerConfig>, Failure> {
         let builtin = Builtin::named(&frame.trigger_type);
         if builtin.is_none() && !self.trigger_types.contains(&frame.trigger_type) {
             return Err(Failure::trigger_type_not_found(&frame.trigger_type));
         }
-        if !self.functions.contains(&frame.function_id)
-            && EngineFunction::named(&frame.function_id).is_none()
-        {
+        let function_is_own = EngineFunction::named(&frame.function_id).is_some();
+        if !function_is_own && !self.functions.contains(&frame.function_id) {
             return Err(Failure::function_not_found(&frame.function_id));
         }
         if frame
@@ -73,28 +84,28 @@ impl Engine {
                 format!("`config` must not be larger than {REGISTRATION_BYTES_MAX} bytes");
             return Err(Failure::invalid_config(problem));
         }
-        if let Some(builtin) = builtin {
-            builtin.read(frame.config)?;
+        let config = builtin.map(|it| it.read(frame.config)).transpose()?;
+        if let Some(config) = &config {
+            self.check_room(config, function_is_own)?;
         }
         let own = self.sessions.get(session).map(|it| &it.triggers);
         if own.is_some_and(|own| own.contains_key(&*frame.id)) {
             return Err(Failure::duplicate_trigger(&frame.id));
         }
-        Ok(())
+        Ok(config)
     }
 
-    fn add_trigger(&mut self, session: SessionId, frame: &RegisterTrigger<'_>) -> TriggerKey {
-        let id: Arc<str> = (&*frame.id).into();
+    fn add_trigger(&mut self, key: &TriggerKey, frame: &RegisterTrigger<'_>) {
+        let (session, id) = key;
         let trigger = Trigger {
             trigger_type: (&*frame.trigger_type).into(),
             function_id: (&*frame.function_id).into(),
             config: frame.config.map(RawValue::to_owned),
             provider_id: None,
         };
-        if let Some(session) = self.sessions.get_mut(session) {
-            session.triggers.insert(Arc::clone(&id), trigger);
+        if let Some(session) = self.sessions.get_mut(*session) {
+            session.triggers.insert(Arc::clone(id), trigger);
         }
-        (session, id)
     }
 
     /// Touches only what is the session's own (D-03, D-16).

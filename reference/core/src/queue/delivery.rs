@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::value::RawValue;
 
-use super::{Place, TriggerKey};
+use super::{Place, Subscriber};
 
 /// Names a delivery. Never reused within the life of the queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,8 +15,10 @@ pub(crate) struct DeliveryId(pub(super) u64);
 pub(crate) struct Delivery {
     /// To settle it by, once, when the call has ended.
     pub(crate) id: DeliveryId,
-    /// The trigger whose function is to be called.
-    pub(crate) subscription: TriggerKey,
+    /// Whose turn it is.
+    pub(crate) subscription: Subscriber,
+    /// The function to call; absent if it is that of a trigger.
+    pub(crate) function_id: Option<Arc<str>>,
     /// How long the call may take.
     pub(crate) visibility_timeout: Duration,
     /// The `data` of the call.
@@ -40,6 +42,6 @@ pub(crate) struct Settled {
 #[derive(Debug)]
 pub(super) struct UnderWay {
     pub(super) queue: Arc<str>,
-    pub(super) subscription: TriggerKey,
+    pub(super) subscription: Subscriber,
     pub(super) batch: Vec<Place>,
 }

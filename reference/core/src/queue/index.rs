@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{DeliveryId, Place, TriggerKey};
+use super::{DeliveryId, Place, Subscriber};
 
 /// Each message of the queue is in exactly one of the three sets.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub(super) struct Queue {
     /// How many there are, idle or not.
     pub(super) subscriptions: usize,
     /// Those that are ready and have no delivery under way, by their turn.
-    pub(super) idle: BTreeMap<u64, TriggerKey>,
+    pub(super) idle: BTreeMap<u64, Subscriber>,
     /// The queue's own turn, while it has a delivery to be had.
     pub(super) turn: Option<u64>,
 }

@@ -2,26 +2,28 @@
 
 use std::sync::Arc;
 
+use super::queue_and_function;
+
 /// What ends the name of the queue in which the dead letters of another are kept.
 const DEAD_LETTER: &str = "::dead_letter";
 
-/// What can be set about queues.
+/// What can be set about queues (D-13, D-28).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct QueueLimits {
+pub struct QueueLimits {
     /// How often a message is handed out at most; 0 counts as 1.
-    pub(crate) attempts_max: u32,
+    pub attempts_max: u32,
     /// Messages that one queue takes, those in flight included. Dead letters always find room.
-    pub(crate) queue_messages_max: usize,
-    /// Bytes that all queues together hold, as [`Message::bytes`](super::Message::bytes) counts.
-    pub(crate) bytes_max: usize,
+    pub queue_messages_max: usize,
+    /// Bytes that all queues together hold; each message counts its `data` and 256 bytes more.
+    pub bytes_max: usize,
     /// Bytes of the `data` of one message.
-    pub(crate) message_bytes_max: usize,
+    pub message_bytes_max: usize,
     /// Bytes that one delivery hands out, counted alike; a single message always fits.
-    pub(crate) delivery_bytes_max: usize,
+    pub delivery_bytes_max: usize,
     /// Bytes of a queue's name, without the `::dead_letter` at its end.
-    pub(crate) name_bytes_max: usize,
+    pub name_bytes_max: usize,
     /// Queues that hold messages or are subscribed to. Those of dead letters always find room.
-    pub(crate) queues_max: usize,
+    pub queues_max: usize,
 }
 
 impl Default for QueueLimits {
@@ -44,6 +46,7 @@ impl QueueLimits {
     }
 
     pub(super) fn check_name(&self, queue: &str) -> Result<(), Refused> {
+        let (queue, _) = queue_and_function(queue);
         let name = queue.strip_suffix(DEAD_LETTER).unwrap_or(queue);
         match name.len() {
             0 => Err(Refused::NoName),
@@ -101,11 +104,12 @@ impl QueueLimits {
 
 /// Whether the dead letters of this queue stay in it.
 pub(super) fn is_dead_letter_queue(queue: &str) -> bool {
-    queue.ends_with(DEAD_LETTER)
+    queue_and_function(queue).0.ends_with(DEAD_LETTER)
 }
 
-/// Where the dead letters of a queue go.
+/// Where the dead letters of a queue, and those of its lanes, go.
 pub(super) fn dead_letter_queue(queue: &str) -> Arc<str> {
+    let (queue, _) = queue_and_function(queue);
     format!("{queue}{DEAD_LETTER}").into()
 }
 
@@ -115,6 +119,9 @@ pub(crate) enum Refused {
     /// The queue has no name.
     #[error("the name of a queue must not be empty")]
     NoName,
+    /// The queue's name holds a NUL, which names of lanes are made with.
+    #[error("the name of a queue must not hold a NUL character")]
+    NulInName,
     /// The queue's name is too long.
     #[error("the name of a queue must not be longer than {bytes_max} bytes, got {bytes}")]
     NameTooLong {

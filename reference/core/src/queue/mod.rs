@@ -25,17 +25,53 @@ use self::{
     index::{Queue, Subscription},
     store::bytes_of,
 };
-use crate::{QueueConfig, SessionId};
+use crate::{QueueConfig, engine::TriggerKey};
 
+pub use self::limits::QueueLimits;
 pub(crate) use self::{
     delivery::{Delivery, DeliveryId, Settled},
-    limits::{QueueLimits, Refused},
+    limits::Refused,
     payload::{Settlement, payload},
+    reading::QueueStats,
     store::{MemoryStore, Message, Place, Store},
 };
 
-/// A trigger's name in the whole engine: its id is unique only within its session (RT-11).
-pub(crate) type TriggerKey = (SessionId, Arc<str>);
+/// Who takes messages from a queue, or from a lane of one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Subscriber {
+    /// A trigger (RT-06).
+    Trigger(TriggerKey),
+    /// The function that the messages of a lane are for (CO-20); several calls of it may be under
+    /// way at once, each on a seat of its own.
+    Function {
+        /// As [`lane`] names it.
+        lane: Arc<str>,
+        /// Which of them.
+        seat: u8,
+    },
+}
+
+/// Stands between the name of a queue and that of a function; no queue has it in its name.
+const LANE: char = '\0';
+
+/// The part of a queue whose messages are for one function, and not for triggers (CO-20).
+pub(crate) fn lane(queue: &str, function_id: &str) -> String {
+    format!("{queue}{LANE}{function_id}")
+}
+
+/// The name of a queue and, if it is a lane of one, the function that its messages are for.
+pub(crate) fn queue_and_function(name: &str) -> (&str, Option<&str>) {
+    match name.split_once(LANE) {
+        Some((queue, function_id)) => (queue, Some(function_id)),
+        None => (name, None),
+    }
+}
+
+impl Subscriber {
+    fn is_function(&self) -> bool {
+        matches!(self, Self::Function { .. })
+    }
+}
 
 /// All queues. One comes into being with its first message or subscription, and vanishes when
 /// it has neither.
@@ -44,7 +80,7 @@ pub(crate) struct Queues<S = MemoryStore> {
     limits: QueueLimits,
     store: S,
     by_name: BTreeMap<Arc<str>, Queue>,
-    subscriptions: BTreeMap<TriggerKey, Subscription>,
+    subscriptions: BTreeMap<Subscriber, Subscription>,
     under_way: BTreeMap<DeliveryId, UnderWay>,
     /// The queues that have a delivery to be had, by their turn.
     turns: BTreeMap<u64, Arc<str>>,
@@ -90,7 +126,8 @@ impl<S: Store> Queues<S> {
         queues
     }
 
-    /// Takes a message in, at `wall` on the wall clock. `id` is one that was not given before.
+    /// Takes a message in, at `wall` on the wall clock: for the triggers of the queue, or for one
+    /// function. `id` is one that was not given before.
     ///
     /// # Errors
     ///
@@ -98,11 +135,17 @@ impl<S: Store> Queues<S> {
     pub(crate) fn enqueue(
         &mut self,
         queue: &str,
+        function_id: Option<&str>,
         data: Box<RawValue>,
         wall: Duration,
         id: Uuid,
     ) -> Result<(), Refused> {
         self.limits.check_name(queue)?;
+        if queue.contains(LANE) {
+            return Err(Refused::NulInName);
+        }
+        let lane = function_id.map(|function_id| lane(queue, function_id));
+        let queue = lane.as_deref().unwrap_or(queue);
         self.limits.check_message(data.get().len())?;
         match self.by_name.get(queue) {
             Some(held) => self.limits.check_room(queue, held.messages())?,
@@ -114,6 +157,7 @@ impl<S: Store> Queues<S> {
         let message = Message {
             id,
             queue: Arc::clone(&name),
+            function_id: function_id.map(Arc::from),
             data,
             enqueued_at: wall,
             attempts: 0,
@@ -137,7 +181,7 @@ impl<S: Store> Queues<S> {
     /// The name of the queue cannot be, or there are too many queues.
     pub(crate) fn subscribe(
         &mut self,
-        key: TriggerKey,
+        key: Subscriber,
         config: &QueueConfig,
     ) -> Result<(), Refused> {
         self.limits.check_name(&config.queue_name)?;
@@ -166,7 +210,7 @@ impl<S: Store> Queues<S> {
     }
 
     /// Takes a trigger away. A delivery of it that is under way goes on, and is to be settled.
-    pub(crate) fn unsubscribe(&mut self, key: &TriggerKey) {
+    pub(crate) fn unsubscribe(&mut self, key: &Subscriber) {
         let Some(subscription) = self.subscriptions.remove(key) else {
             return;
         };
@@ -179,7 +223,7 @@ impl<S: Store> Queues<S> {
 
     /// Says whether a trigger's function can be called. Until it can, messages wait, and no
     /// attempt is counted.
-    pub(crate) fn set_ready(&mut self, key: &TriggerKey, ready: bool) {
+    pub(crate) fn set_ready(&mut self, key: &Subscriber, ready: bool) {
         let Some(subscription) = self.subscriptions.get_mut(key) else {
             return;
         };
@@ -199,7 +243,12 @@ impl<S: Store> Queues<S> {
         let batch_size = self.subscriptions.get(&key)?.batch_size;
         let batch = self.take_batch(&name, batch_size);
         self.store.count_attempt(&batch);
-        let payload = payload(&name, batch.iter().filter_map(|it| self.store.get(*it)));
+        let messages = || batch.iter().filter_map(|it| self.store.get(*it));
+        let single = messages().next().filter(|_| key.is_function());
+        let (function_id, payload) = match single {
+            Some(message) => (message.function_id.clone(), message.data.clone()),
+            None => (None, payload(&name, messages())),
+        };
         let turn = self.number();
         let id = DeliveryId(turn);
         let subscription = self.subscriptions.get_mut(&key)?;
@@ -216,6 +265,7 @@ impl<S: Store> Queues<S> {
         Some(Delivery {
             id,
             subscription: key,
+            function_id,
             visibility_timeout,
             payload,
         })
@@ -230,9 +280,12 @@ impl<S: Store> Queues<S> {
             subscription,
             batch,
         } = self.under_way.remove(&id)?;
+        if *settlement == Settlement::NotCalled {
+            self.store.take_back_attempt(&batch);
+        }
         let (failed, acknowledged): (Vec<Place>, Vec<Place>) =
             batch.into_iter().partition(|place| match settlement {
-                Settlement::Failed => true,
+                Settlement::Failed | Settlement::NotCalled => true,
                 Settlement::Acknowledged { failed } => {
                     let message = self.store.get(*place);
                     message.is_some_and(|message| failed.contains(&message.id))
@@ -326,7 +379,7 @@ impl<S: Store> Queues<S> {
     }
 
     /// Sets a subscription among the idle ones of its queue, or takes it from there.
-    fn seat(&mut self, key: &TriggerKey) {
+    fn seat(&mut self, key: &Subscriber) {
         let Some(subscription) = self.subscriptions.get(key) else {
             return;
         };

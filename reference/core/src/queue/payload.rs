@@ -1,16 +1,13 @@
 //! What a function is given of a queue, and what its answer says of the messages (D-13).
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
-use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 use super::Message;
-
-/// The last millisecond of the year 9999, the last one that RFC 3339 can write.
-const LAST_MS: i64 = 253_402_300_799_999;
+use crate::time::rfc3339_milliseconds;
 
 /// The `data` of a call that hands out messages, the one of each message byte for byte as it
 /// was enqueued (D-09).
@@ -20,9 +17,10 @@ pub(crate) fn payload<'m>(
 ) -> Box<RawValue> {
     let messages = messages.into_iter().map(|message| HandedOut {
         message_id: message.id.to_string(),
+        function_id: message.function_id.as_deref(),
         data: &message.data,
         attempt: message.attempts,
-        enqueued_at: timestamp(message.enqueued_at),
+        enqueued_at: rfc3339_milliseconds(message.enqueued_at),
     });
     let payload = Payload {
         queue_name: queue,
@@ -41,17 +39,11 @@ struct Payload<'m> {
 #[derive(Serialize)]
 struct HandedOut<'m> {
     message_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_id: Option<&'m str>,
     data: &'m RawValue,
     attempt: u32,
     enqueued_at: String,
-}
-
-/// RFC 3339, UTC, with milliseconds.
-fn timestamp(since_epoch: Duration) -> String {
-    let ms = i64::try_from(since_epoch.as_millis()).map_or(LAST_MS, |ms| ms.min(LAST_MS));
-    DateTime::from_timestamp_millis(ms)
-        .unwrap_or_default()
-        .to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// What the end of a call means for the messages that it handed out.
@@ -62,6 +54,8 @@ pub(crate) enum Settlement {
         /// Those that it has not; ids that were not handed out are ignored.
         failed: HashSet<Uuid>,
     },
+    /// The function was not called at all: no attempt counts.
+    NotCalled,
     /// It has worked on none: an error, a lost worker, or no answer in time.
     Failed,
 }
@@ -90,6 +84,8 @@ impl Settlement {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn raw(text: &str) -> Box<RawValue> {
@@ -101,6 +97,7 @@ mod tests {
         let message = |id: u128, data: &str, attempts: u32, ms: u64| Message {
             id: Uuid::from_u128(id),
             queue: "q".into(),
+            function_id: None,
             data: raw(data),
             enqueued_at: Duration::from_millis(ms),
             attempts,
@@ -116,24 +113,6 @@ mod tests {
                 r#"{{"queue_name":"a\"q","messages":[{{"message_id":"00000000-0000-0000-0000-000000000001","data":{odd},"attempt":1,"enqueued_at":"2025-10-09T08:53:20.007Z"}},{{"message_id":"00000000-0000-0000-0000-000000000002","data":null,"attempt":10,"enqueued_at":"1970-01-01T00:00:00.000Z"}}]}}"#
             )
         );
-    }
-
-    #[test]
-    fn timestamps() {
-        for (at, expected) in [
-            (Duration::ZERO, "1970-01-01T00:00:00.000Z"),
-            (
-                Duration::new(951_782_400, 999_999_999),
-                "2000-02-29T00:00:00.999Z",
-            ),
-            (
-                Duration::from_secs(253_402_300_800),
-                "9999-12-31T23:59:59.999Z",
-            ),
-            (Duration::MAX, "9999-12-31T23:59:59.999Z"),
-        ] {
-            assert_eq!(timestamp(at), expected);
-        }
     }
 
     #[test]

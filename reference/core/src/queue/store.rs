@@ -20,6 +20,8 @@ pub(crate) struct Message {
     pub(crate) id: Uuid,
     /// The queue that it is in.
     pub(crate) queue: Arc<str>,
+    /// The function that it is for, if it is for one (CO-20); it stays with a dead letter.
+    pub(crate) function_id: Option<Arc<str>>,
     /// Byte for byte as it came (D-09).
     pub(crate) data: Box<RawValue>,
     /// When it was enqueued, on the wall clock; it stays with a dead letter.
@@ -64,6 +66,9 @@ pub(crate) trait Store {
     /// Counts one more attempt for each of these.
     fn count_attempt(&mut self, batch: &[Place]);
 
+    /// Counts one less for each of these.
+    fn take_back_attempt(&mut self, batch: &[Place]);
+
     /// Moves a message into another queue, to a place beyond all others, where none of its
     /// attempts counts.
     fn transfer(&mut self, from: Place, to: Place, queue: &Arc<str>);
@@ -100,6 +105,14 @@ impl Store for MemoryStore {
         for place in batch {
             if let Some(message) = self.messages.get_mut(place) {
                 message.attempts += 1;
+            }
+        }
+    }
+
+    fn take_back_attempt(&mut self, batch: &[Place]) {
+        for place in batch {
+            if let Some(message) = self.messages.get_mut(place) {
+                message.attempts = message.attempts.saturating_sub(1);
             }
         }
     }

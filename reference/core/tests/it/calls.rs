@@ -386,16 +386,11 @@ fn a_caller_that_goes_is_sent_nothing_and_its_call_is_still_answered_once() {
 }
 
 #[test]
-fn what_is_not_served_says_so() {
+fn an_action_that_is_none_is_refused() {
     let (mut lab, worker, caller) = served();
     let mut call = invoke("c", "f");
-    for action in [
-        json!({"type": "enqueue", "queue": "q"}),
-        json!({"type": "enqueue"}),
-    ] {
-        call["action"] = action;
-        assert_failed(&lab.ask(caller, &call), "c", "not_implemented");
-    }
+    call["action"] = json!({"type": "enqueue"});
+    assert_failed(&lab.ask(caller, &call), "c", "invalid_request");
     call["action"] = json!({"type": "broadcast"});
     let failed = lab.ask(caller, &call);
     assert_failed(&failed, "c", "invalid_request");

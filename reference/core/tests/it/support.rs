@@ -9,8 +9,9 @@ use std::{
 };
 
 use reference_core::{
-    CloseCode, Effect, Engine, Environment, EventKind, HttpOutcome, HttpRequest, IdSource, Input,
-    Machine, Now, SessionId, Settings, Unreadable, Variable, World,
+    CloseCode, Effect, Engine, Environment, EventKind, ExchangeId, HttpAnswer, HttpOutcome,
+    HttpRequest, HttpTriggerRequest, IdSource, Input, Machine, Now, SessionId, Settings,
+    Unreadable, Variable, World,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -27,8 +28,19 @@ pub enum Step {
     Unreadable(SessionId, Unreadable<'static>),
     Disconnected(SessionId),
     RequestEnded(Uuid, Ended),
+    HttpRequest(ExchangeId, Asked),
+    HttpAbandoned(ExchangeId),
     Tick,
     Shutdown,
+}
+
+/// A request for an http trigger.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    pub method: &'static str,
+    pub target: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
 }
 
 /// What came of a request.
@@ -51,6 +63,8 @@ pub struct Record {
 pub struct Lab {
     pub engine: Engine,
     pub clock: Duration,
+    /// How far the wall clock was set, in seconds.
+    pub wall_set_s: i64,
     pub history: Vec<Record>,
     ids: Ids,
     environment: Variables,
@@ -60,6 +74,8 @@ pub struct Lab {
     /// Requests that are under way.
     pub requests: Vec<HttpRequest>,
     events: Vec<EventKind>,
+    answers: BTreeMap<ExchangeId, HttpAnswer>,
+    exchanges: u64,
 }
 
 #[derive(Default)]
@@ -102,14 +118,13 @@ impl Lab {
         let mut world = World {
             now: Now {
                 monotonic: self.clock,
-                wall: EPOCH + self.clock,
+                wall: self.wall(),
             },
             ids: &mut self.ids,
             environment: &self.environment,
         };
         let mut effects = Vec::new();
-        self.engine
-            .handle(step.as_input(), &mut world, &mut effects);
+        step.give(|input| self.engine.handle(input, &mut world, &mut effects));
         for effect in effects.clone() {
             match effect {
                 Effect::Send { session, frame } => {
@@ -122,11 +137,39 @@ impl Lab {
                     self.requests.retain(|request| request.call != call);
                     assert_eq!(self.requests.len() + 1, under_way, "cancelled once");
                 }
+                Effect::Respond { exchange, answer } => {
+                    let before = self.answers.insert(exchange, *answer);
+                    assert_eq!(before, None, "answered once");
+                }
                 Effect::Report(event) => self.events.push(event.kind),
             }
         }
         let at = self.clock;
         self.history.push(Record { at, step, effects });
+    }
+
+    /// The time on the wall clock.
+    pub fn wall(&self) -> Duration {
+        let wall = EPOCH + self.clock;
+        let set = Duration::from_secs(self.wall_set_s.unsigned_abs());
+        if self.wall_set_s < 0 {
+            wall.saturating_sub(set)
+        } else {
+            wall + set
+        }
+    }
+
+    /// Makes a request for an http trigger; its answer comes out of [`Self::answer_to`].
+    pub fn request(&mut self, asked: Asked) -> ExchangeId {
+        self.exchanges += 1;
+        let exchange = ExchangeId(self.exchanges);
+        self.input(Step::HttpRequest(exchange, asked));
+        exchange
+    }
+
+    /// The answer to a request, if it has one.
+    pub fn answer_to(&self, exchange: ExchangeId) -> Option<&HttpAnswer> {
+        self.answers.get(&exchange)
     }
 
     /// Ends the oldest request that is under way.
@@ -267,8 +310,8 @@ impl Lab {
 }
 
 impl Step {
-    pub fn as_input(&self) -> Input<'_> {
-        match *self {
+    pub fn give(&self, handle: impl FnOnce(Input<'_>)) {
+        let input = match *self {
             Self::Connected(session) => Input::Connected { session },
             Self::Text(session, ref frame) => Input::Text { session, frame },
             Self::Binary(session, ref frame) => Input::Binary { session, frame },
@@ -276,19 +319,40 @@ impl Step {
             Self::Disconnected(session) => Input::Disconnected { session },
             Self::RequestEnded(call, ref ended) => Input::RequestEnded {
                 call,
-                outcome: match ended {
-                    Ended::Answer(status, body) => HttpOutcome::Answer {
-                        status: *status,
-                        body: body.as_bytes(),
-                    },
-                    Ended::TooLarge(bytes_max) => HttpOutcome::TooLarge {
-                        bytes_max: *bytes_max,
-                    },
-                    Ended::Failed(problem) => HttpOutcome::Failed { problem },
-                },
+                outcome: ended.as_outcome(),
             },
+            Self::HttpRequest(exchange, ref asked) => {
+                let headers = asked.headers.iter();
+                let headers: Vec<(&str, &[u8])> = headers
+                    .map(|(name, value)| (name.as_str(), value.as_bytes()))
+                    .collect();
+                let request = HttpTriggerRequest {
+                    method: asked.method,
+                    target: &asked.target,
+                    headers: &headers,
+                    body: &asked.body,
+                };
+                return handle(Input::HttpRequest { exchange, request });
+            }
+            Self::HttpAbandoned(exchange) => Input::HttpAbandoned { exchange },
             Self::Tick => Input::Tick,
             Self::Shutdown => Input::Shutdown,
+        };
+        handle(input);
+    }
+}
+
+impl Ended {
+    fn as_outcome(&self) -> HttpOutcome<'_> {
+        match self {
+            Self::Answer(status, body) => HttpOutcome::Answer {
+                status: *status,
+                body: body.as_bytes(),
+            },
+            Self::TooLarge(bytes_max) => HttpOutcome::TooLarge {
+                bytes_max: *bytes_max,
+            },
+            Self::Failed(problem) => HttpOutcome::Failed { problem },
         }
     }
 }

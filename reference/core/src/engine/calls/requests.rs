@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Answer, Caller, ServedBy};
+use super::{Order, Outcome, ServedBy};
 use crate::{
     Effect, Endpoint, EventKind, Exhausted, Failure, HttpOutcome, HttpRequest, SessionId, Settings,
     Shares,
     engine::{Engine, Output},
     request,
-    wire::InvokeFunction,
 };
 
 /// What the requests that are under way take.
@@ -76,22 +75,33 @@ impl Requests {
 impl Engine {
     pub(super) fn call_endpoint(
         &mut self,
-        session: SessionId,
+        order: Order<'_>,
         function_id: Arc<str>,
         endpoint: &Endpoint,
-        frame: &InvokeFunction<'_>,
         out: &mut Output<'_, '_>,
-    ) -> Result<(), Failure> {
-        let load = self.calls.requests.begin(session, frame.data.get())?;
+    ) {
+        let (session, frame) = (order.session, order.frame);
         let reporter = self.worker_id(session);
-        let caller = Caller::of(session, frame);
+        let load = match self.calls.requests.begin(session, frame.data.get()) {
+            Ok(load) => load,
+            Err(failure) => {
+                let outcome = Outcome::Failure(&failure);
+                return self.conclude(reporter, order.origin, &function_id, outcome, out);
+            }
+        };
         let served_by = ServedBy::Endpoint(load);
-        let patience = endpoint.timeout;
-        let id = self.begin_call(served_by, reporter, caller, function_id, patience, out);
+        let patience = order.patience.unwrap_or(endpoint.timeout);
+        let id = self.begin_call(
+            served_by,
+            reporter,
+            order.origin,
+            function_id,
+            patience,
+            out,
+        );
         let now = out.now().wall.as_secs();
         let request = HttpRequest::new(id, session, endpoint, frame, now);
         out.push(Effect::Request(Box::new(request)));
-        Ok(())
     }
 
     /// An endpoint's answer, or the lack of one (D-11).
@@ -112,13 +122,11 @@ impl Engine {
             };
             out.report(call.reporter, failed);
         }
-        if let Some(caller) = &call.caller {
-            let answer = match &meaning {
-                Ok(result) => Answer::result(Some(result)),
-                Err(refusal) => Answer::error(&refusal.error),
-            };
-            self.answer(caller, &call.function_id, answer, out);
-        }
+        let outcome = match &meaning {
+            Ok(result) => Outcome::result(Some(result)),
+            Err(refusal) => Outcome::error(&refusal.error),
+        };
+        self.conclude(call.reporter, call.origin, &call.function_id, outcome, out);
     }
 
     /// Gives up a request that nobody waits for any more.

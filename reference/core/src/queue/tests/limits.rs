@@ -9,7 +9,7 @@ use super::{
 const ONE: usize = 257;
 
 fn enqueue<S: Store>(queues: &mut Queues<S>, queue: &str, data: &str) -> Result<(), Refused> {
-    queues.enqueue(queue, raw(data), Duration::ZERO, Uuid::nil())
+    queues.enqueue(queue, None, raw(data), Duration::ZERO, Uuid::nil())
 }
 
 #[test]
@@ -205,6 +205,10 @@ impl Store for SmallStore {
 
     fn count_attempt(&mut self, batch: &[Place]) {
         self.0.count_attempt(batch);
+    }
+
+    fn take_back_attempt(&mut self, batch: &[Place]) {
+        self.0.take_back_attempt(batch);
     }
 
     fn transfer(&mut self, from: Place, to: Place, queue: &Arc<str>) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
-use super::{Delivery, Message, QueueLimits, Queues, Settlement, Store, TriggerKey};
+use super::{Delivery, Message, QueueLimits, Queues, Settlement, Store, Subscriber};
 use crate::{QueueConfig, SessionId};
 
 fn raw(text: &str) -> Box<RawValue> {
@@ -21,8 +21,8 @@ fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
 }
 
-fn key(number: u64) -> TriggerKey {
-    (SessionId(number), "t".into())
+fn key(number: u64) -> Subscriber {
+    Subscriber::Trigger((SessionId(number), "t".into()))
 }
 
 fn config(queue: &str, batch_size: u64) -> QueueConfig {
@@ -60,7 +60,13 @@ fn holding(count: u64) -> Queues {
 fn put(queues: &mut Queues, queue: &str, number: u64) {
     let data = raw(&number.to_string());
     queues
-        .enqueue(queue, data, Duration::from_secs(number), id(number.into()))
+        .enqueue(
+            queue,
+            None,
+            data,
+            Duration::from_secs(number),
+            id(number.into()),
+        )
         .unwrap();
 }
 
@@ -86,7 +92,9 @@ fn handed_out(delivery: &Delivery) -> Shown {
 fn deliver(queues: &mut Queues) -> Option<(Delivery, u64, Shown)> {
     let delivery = queues.next_delivery()?;
     let messages = handed_out(&delivery);
-    let to = delivery.subscription.0.0;
+    let Subscriber::Trigger((SessionId(to), _)) = delivery.subscription else {
+        panic!("the tests subscribe triggers alone");
+    };
     Some((delivery, to, messages))
 }
 

@@ -44,8 +44,8 @@ impl Kept {
 }
 
 #[derive(Debug)]
-struct Subscriber {
-    key: TriggerKey,
+struct Subscription {
+    key: Subscriber,
     queue: String,
     batch_size: u64,
     ready: bool,
@@ -56,7 +56,7 @@ struct Subscriber {
 #[derive(Debug, Default)]
 pub(super) struct Model {
     messages: Vec<Kept>,
-    subscribers: Vec<Subscriber>,
+    subscribers: Vec<Subscription>,
     pub(super) under_way: Vec<(DeliveryId, String)>,
     pub(super) settled: Vec<DeliveryId>,
     accepted: usize,
@@ -87,7 +87,7 @@ impl Model {
         messages.map(|it| it.id).collect()
     }
 
-    fn is_idle(subscriber: &Subscriber) -> bool {
+    fn is_idle(subscriber: &Subscription) -> bool {
         subscriber.ready && subscriber.delivery.is_none()
     }
 
@@ -128,7 +128,7 @@ impl Model {
 
     pub(super) fn subscribed(
         &mut self,
-        key: &TriggerKey,
+        key: &Subscriber,
         config: &QueueConfig,
         verdict: &Result<(), Refused>,
     ) {
@@ -137,7 +137,7 @@ impl Model {
         assert_eq!(verdict.is_ok(), fits, "{verdict:?}");
         if fits {
             self.unsubscribed(key);
-            self.subscribers.push(Subscriber {
+            self.subscribers.push(Subscription {
                 key: key.clone(),
                 queue: config.queue_name.clone(),
                 batch_size: config.batch_size,
@@ -147,11 +147,11 @@ impl Model {
         }
     }
 
-    pub(super) fn unsubscribed(&mut self, key: &TriggerKey) {
+    pub(super) fn unsubscribed(&mut self, key: &Subscriber) {
         self.subscribers.retain(|it| it.key != *key);
     }
 
-    pub(super) fn set_ready(&mut self, key: &TriggerKey, ready: bool) {
+    pub(super) fn set_ready(&mut self, key: &Subscriber, ready: bool) {
         for subscriber in &mut self.subscribers {
             if subscriber.key == *key {
                 subscriber.ready = ready;
@@ -185,7 +185,7 @@ impl Model {
         self.under_way.push((delivery.id, queue));
     }
 
-    fn queue_of(&self, key: &TriggerKey) -> String {
+    fn queue_of(&self, key: &Subscriber) -> String {
         let mut subscribers = self.subscribers.iter();
         let subscriber = subscribers.find(|it| it.key == *key).unwrap();
         subscriber.queue.clone()

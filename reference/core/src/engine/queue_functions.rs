@@ -1,0 +1,157 @@
+//! The engine's own functions about queues: putting messages in, and looking at what is there
+//! (D-13).
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::{Engine, Output};
+use crate::{
+    Failure,
+    queue::{Message, QueueStats, queue_and_function},
+    time::rfc3339_milliseconds,
+};
+
+const PEEK_COUNT_DEFAULT: usize = 10;
+const PEEK_COUNT_MAX: usize = 100;
+
+impl Engine {
+    /// `enqueue`: `{queue_name, data}`, or `topic` in the place of `queue_name`.
+    pub(super) fn enqueue_data(
+        &mut self,
+        data: &RawValue,
+        out: &mut Output<'_, '_>,
+    ) -> Result<Box<RawValue>, Failure> {
+        #[derive(Deserialize)]
+        struct Arguments<'a> {
+            queue_name: Option<String>,
+            topic: Option<String>,
+            #[serde(borrow)]
+            data: Option<&'a RawValue>,
+        }
+        let arguments: Arguments<'_> = read(data)?;
+        let queue = arguments.queue_name.or(arguments.topic);
+        let queue = queue.ok_or_else(|| Failure::invalid_request("`queue_name` is missing"))?;
+        self.enqueue(&queue, None, arguments.data.unwrap_or(RawValue::NULL), out)
+    }
+
+    /// `engine::queue::stats`: `{queue_name}` for one queue, nothing for all of them.
+    pub(super) fn queue_stats(&self, data: &RawValue) -> Result<Box<RawValue>, Failure> {
+        #[derive(Default, Deserialize)]
+        struct Arguments {
+            queue_name: Option<String>,
+        }
+        let arguments: Option<Arguments> = read(data)?;
+        let wanted = arguments.and_then(|it| it.queue_name);
+        let all = self.firing.queues().stats();
+        let shown = all.map(|stats| ListedQueue::of(&stats)).filter(|queue| {
+            let is_wanted = |name: &String| *name == queue.queue_name;
+            wanted.as_ref().is_none_or(is_wanted)
+        });
+        Ok(raw(&Queues {
+            queues: shown.collect(),
+        }))
+    }
+
+    /// `engine::queue::peek`: `{queue_name, count?}`. Nothing is consumed.
+    pub(super) fn queue_peek(&self, data: &RawValue) -> Result<Box<RawValue>, Failure> {
+        #[derive(Deserialize)]
+        struct Arguments {
+            queue_name: Option<String>,
+            count: Option<usize>,
+        }
+        let arguments: Arguments = read(data)?;
+        let queue_name = arguments
+            .queue_name
+            .ok_or_else(|| Failure::invalid_request("`queue_name` is missing"))?;
+        let count = arguments.count.unwrap_or(PEEK_COUNT_DEFAULT);
+        if count > PEEK_COUNT_MAX {
+            let problem = format!("`count` must not be larger than {PEEK_COUNT_MAX}, got {count}");
+            return Err(Failure::invalid_request(problem));
+        }
+        let messages = self.firing.queues().peek(&queue_name, count);
+        Ok(raw(&Messages {
+            messages: messages.into_iter().map(ListedMessage::of).collect(),
+        }))
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Result<T, Failure> {
+    serde_json::from_str(data.get())
+        .map_err(|error| Failure::invalid_request(format!("`data` cannot be read: {error}")))
+}
+
+/// Strings, numbers and raw JSON: serializing them cannot fail.
+fn raw<T: Serialize>(value: &T) -> Box<RawValue> {
+    to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+#[derive(Serialize)]
+struct Queues {
+    queues: Vec<ListedQueue>,
+}
+
+#[derive(Serialize)]
+struct ListedQueue {
+    queue_name: String,
+    /// Present for the messages that are for one function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_id: Option<String>,
+    visible: usize,
+    in_flight: usize,
+    /// Never handed out again; only in a queue of dead letters.
+    parked: usize,
+    /// In the queue of dead letters.
+    dead_letters: usize,
+    triggers: usize,
+    bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest_enqueued_at: Option<String>,
+}
+
+impl ListedQueue {
+    fn of(stats: &QueueStats<'_>) -> Self {
+        let (queue_name, function_id) = queue_and_function(stats.queue);
+        Self {
+            queue_name: queue_name.to_owned(),
+            function_id: function_id.map(str::to_owned),
+            visible: stats.visible,
+            in_flight: stats.in_flight,
+            parked: stats.parked,
+            dead_letters: stats.dead_letters,
+            triggers: match function_id {
+                Some(_) => 0,
+                None => stats.subscriptions,
+            },
+            bytes: stats.bytes,
+            oldest_enqueued_at: stats.oldest_enqueued_at.map(rfc3339_milliseconds),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Messages<'a> {
+    messages: Vec<ListedMessage<'a>>,
+}
+
+#[derive(Serialize)]
+struct ListedMessage<'a> {
+    message_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_id: Option<&'a str>,
+    data: &'a RawValue,
+    /// How often it was handed out.
+    attempts: u32,
+    enqueued_at: String,
+}
+
+impl<'a> ListedMessage<'a> {
+    fn of(message: &'a Message) -> Self {
+        Self {
+            message_id: message.id.to_string(),
+            function_id: message.function_id.as_deref(),
+            data: &message.data,
+            attempts: message.attempts,
+            enqueued_at: rfc3339_milliseconds(message.enqueued_at),
+        }
+    }
+}
