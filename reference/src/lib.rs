@@ -13,6 +13,7 @@
 //! ```
 
 mod connection;
+mod fault;
 mod hub;
 mod lookup;
 mod outbound;
@@ -46,6 +47,8 @@ pub struct Limits {
     pub responses_bytes_max: usize,
     /// How large those for one calling session are together, in bytes; likewise.
     pub responses_bytes_per_session_max: usize,
+    /// How long a connection to an endpoint may take, with the look-up and the TLS handshake.
+    pub connect_time_max: Duration,
     /// How many names of endpoints are looked up at once (D-28). Others wait.
     pub lookups_max: usize,
     /// How many of them for one calling session.
@@ -67,6 +70,7 @@ impl Default for Limits {
             response_bytes_max: 16 << 20,
             responses_bytes_max: 256 << 20,
             responses_bytes_per_session_max: 64 << 20,
+            connect_time_max: Duration::from_secs(20),
             lookups_max: 128,
             lookups_per_session_max: 16,
             lookup_time_max: Duration::from_secs(10),

@@ -23,6 +23,7 @@ use url::Host;
 
 use crate::{
     Limits, Resolver,
+    fault::{self, NotAllowed},
     lookup::LookUps,
     share::{Bounded, Share},
 };
@@ -39,6 +40,7 @@ task_local! {
 pub(crate) struct Outbound {
     policy: Arc<OutboundPolicy>,
     look_ups: Arc<LookUps>,
+    connect_time_max: Duration,
     response_bytes_max: usize,
     /// The answers that are being read, in bytes.
     answers: Bounded,
@@ -85,6 +87,7 @@ impl Outbound {
         Self {
             policy: Arc::new(policy),
             look_ups: Arc::new(LookUps::new(resolver.into(), limits)),
+            connect_time_max: limits.connect_time_max,
             response_bytes_max: limits.response_bytes_max,
             answers: Bounded::new(
                 limits.responses_bytes_max,
@@ -117,7 +120,7 @@ impl Outbound {
             .body(request.body)
             .send();
         let sent = CALLER.scope(request.session, sent).await;
-        let response = sent.map_err(|error| cause(&error))?;
+        let response = sent.map_err(|error| self.fault(&error))?;
         self.read(response, request.session).await
     }
 
@@ -128,7 +131,7 @@ impl Outbound {
             bytes: Vec::new(),
             share: self.answers.take(session, 0).map_err(too_much)?,
         };
-        while let Some(chunk) = response.chunk().await.map_err(|error| cause(&error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.fault(&error))? {
             if body.bytes.len() + chunk.len() > self.response_bytes_max {
                 return Ok(Outcome::TooLarge {
                     bytes_max: self.response_bytes_max,
@@ -140,6 +143,10 @@ impl Outbound {
         Ok(Outcome::Answer { status, body })
     }
 
+    fn fault(&self, error: &reqwest::Error) -> String {
+        fault::in_words(error, self.connect_time_max)
+    }
+
     /// Reading the system's certificates must not hold up the sessions.
     async fn client(&self) -> Result<&Client, String> {
         let made = self.client.get_or_try_init(|| async {
@@ -147,7 +154,8 @@ impl Outbound {
                 policy: Arc::clone(&self.policy),
                 look_ups: Arc::clone(&self.look_ups),
             };
-            let making = tokio::task::spawn_blocking(move || client(resolver));
+            let connect_time_max = self.connect_time_max;
+            let making = tokio::task::spawn_blocking(move || client(resolver, connect_time_max));
             making.await.map_err(|error| error.to_string())?
         });
         made.await
@@ -206,18 +214,25 @@ fn headers(given: &[(String, HeaderText)]) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-fn client(resolver: PolicyResolver) -> Result<Client, String> {
+fn client(resolver: PolicyResolver, connect_time_max: Duration) -> Result<Client, String> {
     Client::builder()
         .tls_backend_preconfigured(tls()?)
         .dns_resolver(resolver)
         .redirect(redirect::Policy::none())
         .no_proxy()
+        // Whatever other crates make of the library: an answer is as large as it comes.
+        .no_gzip()
+        .no_brotli()
+        .no_deflate()
+        .no_zstd()
         .referer(false)
         .user_agent(concat!("reference/", env!("CARGO_PKG_VERSION")))
+        // Also of a connection that nobody waits for any more, since another came free first.
+        .connect_timeout(connect_time_max)
         .pool_idle_timeout(IDLE_TIME_MAX)
         .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
         .build()
-        .map_err(|error| cause(&error))
+        .map_err(|error| fault::in_words(&error, connect_time_max))
 }
 
 /// The system's certificates and the bundled ones: a machine without any still reaches the
@@ -234,29 +249,12 @@ fn tls() -> Result<ClientConfig, String> {
     Ok(config)
 }
 
-/// The innermost reason, which is the one that helps; never a path or a query, which may hold a
-/// secret.
-fn cause(error: &reqwest::Error) -> String {
-    let mut inner: &dyn Error = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    match inner.downcast_ref::<reqwest::Error>() {
-        Some(_) => "the request could not be made".to_owned(),
-        None => inner.to_string(),
-    }
-}
-
 /// Resolves names, and leaves out what the policy does not allow: whatever a name pointed to
 /// before, this is where the connection goes.
 struct PolicyResolver {
     policy: Arc<OutboundPolicy>,
     look_ups: Arc<LookUps>,
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("the address is not one that may be called")]
-struct NotAllowed;
 
 impl Resolve for PolicyResolver {
     fn resolve(&self, name: Name) -> Resolving {

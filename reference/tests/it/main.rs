@@ -11,6 +11,7 @@
 mod answers;
 mod client;
 mod endpoints;
+mod hostile;
 mod names;
 #[cfg(unix)]
 mod process;

@@ -1,6 +1,14 @@
 //! Endpoints over TLS: a certificate counts if its authority is one of the system's.
 
-use std::{path::PathBuf, process, sync::Arc};
+use std::{
+    fs,
+    path::PathBuf,
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
@@ -21,24 +29,57 @@ use crate::{
     process::{command, start_as},
 };
 
-/// An endpoint with a certificate of an authority of its own, and that authority's certificate.
-async fn endpoint() -> (String, String) {
-    let authority_key = KeyPair::generate().unwrap();
-    let mut authority = CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority_certificate = authority.self_signed(&authority_key).unwrap().pem();
-    let issuer = Issuer::new(authority, authority_key);
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec!["localhost".to_owned()])
-        .unwrap()
-        .signed_by(&key, &issuer)
-        .unwrap();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+/// A certificate authority of a test's own, in a file as long as this lives.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    file: PathBuf,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("ca-{}-{number}.pem", process::id()));
+        let key = KeyPair::generate().unwrap();
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        fs::write(&file, authority.self_signed(&key).unwrap().pem()).unwrap();
+        let issuer = Issuer::new(authority, key);
+        Self { issuer, file }
+    }
+
+    /// Takes connections as `localhost`, and offers these protocols.
+    pub(crate) fn acceptor(&self, protocols: &[&str]) -> TlsAcceptor {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(vec!["localhost".to_owned()])
+            .unwrap()
+            .signed_by(&key, &self.issuer)
+            .unwrap();
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let mut config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        config.alpn_protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// The command of an engine on a system that has this authority and no other.
+    pub(crate) fn trusting(&self) -> tokio::process::Command {
+        let mut command = command();
+        command.env("SSL_CERT_FILE", &self.file);
+        command
+    }
+}
+
+impl Drop for Authority {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.file);
+    }
+}
+
+async fn endpoint(acceptor: TlsAcceptor) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -56,7 +97,7 @@ async fn endpoint() -> (String, String) {
             let _ = tls.shutdown().await;
         }
     });
-    (format!("https://localhost:{port}/"), authority_certificate)
+    format!("https://localhost:{port}/")
 }
 
 async fn call(engine: &str, endpoint: &str) -> Value {
@@ -72,18 +113,24 @@ async fn call(engine: &str, endpoint: &str) -> Value {
 
 #[tokio::test]
 async fn a_certificate_of_the_systems_authorities_is_trusted_and_another_is_not() {
-    let (url, authority) = endpoint().await;
-    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("ca-{}.pem", process::id()));
-    std::fs::write(&file, authority).unwrap();
-    let mut trusting = command();
-    trusting.env("SSL_CERT_FILE", &file);
-    let (_trusting, engine) = start_as(trusting).await;
+    let authority = Authority::new();
+    let url = endpoint(authority.acceptor(&[])).await;
+    let (_trusting, engine) = start_as(authority.trusting()).await;
     assert_eq!(call(&engine, &url).await["result"], "seen");
 
-    let (_strange, engine) = start_as(command()).await;
-    let refused = call(&engine, &url).await;
-    assert_eq!(refused["error"]["code"], "http_request_failed");
-    let message = refused["error"]["message"].as_str().unwrap();
-    assert!(message.contains("certificate"), "{message}");
-    std::fs::remove_file(&file).unwrap();
+    let other_name = url.replace("localhost", "127.0.0.1");
+    let (_strange, strange) = start_as(command()).await;
+    for (engine, url, problem) in [
+        (
+            &strange,
+            &url,
+            "the certificate is of no authority that is trusted",
+        ),
+        (&engine, &other_name, "the certificate is for another name"),
+    ] {
+        let refused = call(engine, url).await;
+        assert_eq!(refused["error"]["code"], "http_request_failed");
+        let message = refused["error"]["message"].as_str().unwrap();
+        assert!(message.ends_with(problem), "{message}");
+    }
 }
