@@ -18,6 +18,7 @@ mod hub;
 mod lookup;
 mod outbound;
 mod outbox;
+mod payload;
 mod server;
 mod share;
 mod world;

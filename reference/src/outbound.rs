@@ -25,6 +25,7 @@ use crate::{
     Limits, Resolver,
     fault::{self, NotAllowed},
     lookup::LookUps,
+    payload::Payload,
     share::{Bounded, Share},
 };
 
@@ -114,10 +115,11 @@ impl Outbound {
             Method::Delete => reqwest::Method::DELETE,
         };
         let headers = headers(&request.headers)?;
+        let (_payload, body) = Payload::new(request.body);
         let sent = client
             .request(method, request.url.expose().clone())
             .headers(headers)
-            .body(request.body)
+            .body(body)
             .send();
         let sent = CALLER.scope(request.session, sent).await;
         let response = sent.map_err(|error| self.fault(&error))?;

@@ -157,6 +157,38 @@ async fn an_answer_that_stalls_ends_in_time_with_its_connection() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_answers_without_reading_is_not_sent_the_rest() {
+    // More than lies between the two.
+    const BYTES: usize = 24 << 20;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let server = server(Limits {
+        frame_bytes_max: 2 * BYTES,
+        ..Limits::default()
+    })
+    .await;
+    let mut client = with_function(&server, json!({"url": url})).await;
+    let data = format!("\"{}\"", "x".repeat(BYTES));
+    let answering = async {
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        let mut head = [0; 4_096];
+        let bytes = tcp.read(&mut head).await.unwrap();
+        let head = String::from_utf8_lossy(&head[..bytes]).to_ascii_lowercase();
+        let length = format!("content-length: {}\r\n", BYTES + 2);
+        assert!(head.contains(&length), "{head}");
+        tcp.write_all(&ok("1")).await.unwrap();
+        tcp
+    };
+    let (answer, mut tcp) = tokio::join!(call(&mut client, &data), answering);
+    assert_eq!(answer["result"], 1);
+    let mut rest = Vec::new();
+    let read = timeout(PATIENCE, tcp.read_to_end(&mut rest)).await;
+    // It is ended or reset, before all has come.
+    let _ = read.expect("the connection ends");
+    assert!(rest.len() < BYTES, "{}", rest.len());
+}
+
+#[tokio::test]
 async fn an_answer_that_nobody_asked_for_is_nobodys() {
     let twice = [ok("1"), ok(r#""forged""#)].concat();
     let mut endpoint = Raw::start(vec![vec![twice], vec![ok("2"), ok("3")]]).await;
