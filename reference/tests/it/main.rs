@@ -12,6 +12,8 @@ mod answers;
 mod client;
 mod endpoints;
 mod hostile;
+#[cfg(unix)]
+mod http2;
 mod names;
 #[cfg(unix)]
 mod process;

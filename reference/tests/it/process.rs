@@ -51,7 +51,7 @@ pub(crate) async fn start_as(mut command: Command) -> (Child, String) {
 }
 
 /// Sends a signal to a process that this test has started.
-async fn signal(child: &Child, name: &str) {
+pub(crate) async fn signal(child: &Child, name: &str) {
     let pid = child.id().expect("still running").to_string();
     let status = Command::new("sh")
         .args(["-c", &format!("kill -{name} {pid}")])
@@ -61,7 +61,7 @@ async fn signal(child: &Child, name: &str) {
     assert!(status.success());
 }
 
-async fn finish(child: Child) -> (Option<i32>, String) {
+pub(crate) async fn finish(child: Child) -> (Option<i32>, String) {
     let Output { status, stderr, .. } = timeout(PATIENCE, child.wait_with_output())
         .await
         .unwrap()
