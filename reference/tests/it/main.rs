@@ -12,6 +12,7 @@ mod answers;
 mod client;
 mod endpoints;
 mod hostile;
+mod hosts;
 #[cfg(unix)]
 mod http2;
 mod names;
