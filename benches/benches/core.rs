@@ -3,77 +3,16 @@
 
 #![allow(clippy::expect_used, missing_docs, reason = "benchmarks")]
 
-use std::{fs, hint::black_box, path::Path, time::Duration};
+mod common;
+
+use std::{fs, hint::black_box, path::Path};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use reference_core::{
-    Effect, Engine, Environment, IdSource, Input, Machine, Now, SessionId, Settings, Variable,
-    World, wire::Message,
-};
+use reference_core::wire::Message;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Ids that cost nothing, so that the engine's own work is measured.
-struct Counter(u128);
-
-impl IdSource for Counter {
-    fn next_id(&mut self) -> Uuid {
-        self.0 += 1;
-        Uuid::from_u128(self.0)
-    }
-}
-
-struct NoEnvironment;
-
-impl Environment for NoEnvironment {
-    fn variable(&self, _name: &str) -> Variable {
-        Variable::Missing
-    }
-}
-
-/// An engine with a clock that stands still.
-struct Bench {
-    engine: Engine,
-    ids: Counter,
-    effects: Vec<Effect>,
-}
-
-impl Bench {
-    fn new(sessions: u64) -> Self {
-        let mut bench = Self {
-            engine: Engine::new(Settings::default()),
-            ids: Counter(0),
-            effects: Vec::new(),
-        };
-        for session in 0..sessions {
-            bench.input(Input::Connected {
-                session: SessionId(session),
-            });
-        }
-        bench
-    }
-
-    fn input(&mut self, input: Input<'_>) -> &[Effect] {
-        let mut world = World {
-            now: Now {
-                monotonic: Duration::ZERO,
-                wall: Duration::ZERO,
-            },
-            ids: &mut self.ids,
-            environment: &NoEnvironment,
-        };
-        self.effects.clear();
-        self.engine.handle(input, &mut world, &mut self.effects);
-        &self.effects
-    }
-
-    fn text(&mut self, session: u64, frame: &str) -> &[Effect] {
-        self.input(Input::Text {
-            session: SessionId(session),
-            frame,
-        })
-    }
-}
+use self::common::Bench;
 
 /// The JSON blocks of the documents that are frames.
 fn blocks() -> Vec<(String, String)> {

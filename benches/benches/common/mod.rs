@@ -1,0 +1,76 @@
+//! An engine without a world around it.
+
+#![allow(dead_code, reason = "each benchmark uses a part of it")]
+
+use std::time::Duration;
+
+use reference_core::{
+    Effect, Engine, Environment, IdSource, Input, Machine, Now, SessionId, Settings, Variable,
+    World,
+};
+use uuid::Uuid;
+
+/// Ids that cost nothing, so that the engine's own work is measured.
+pub(crate) struct Counter(pub(crate) u128);
+
+impl IdSource for Counter {
+    fn next_id(&mut self) -> Uuid {
+        self.0 += 1;
+        Uuid::from_u128(self.0)
+    }
+}
+
+struct NoEnvironment;
+
+impl Environment for NoEnvironment {
+    fn variable(&self, _name: &str) -> Variable {
+        Variable::Missing
+    }
+}
+
+/// An engine whose monotonic clock stands still.
+pub(crate) struct Bench {
+    engine: Engine,
+    pub(crate) ids: Counter,
+    effects: Vec<Effect>,
+    /// The wall clock.
+    pub(crate) wall: Duration,
+}
+
+impl Bench {
+    pub(crate) fn new(sessions: u64) -> Self {
+        let mut bench = Self {
+            engine: Engine::new(Settings::default()),
+            ids: Counter(0),
+            effects: Vec::new(),
+            wall: Duration::ZERO,
+        };
+        for session in 0..sessions {
+            bench.input(Input::Connected {
+                session: SessionId(session),
+            });
+        }
+        bench
+    }
+
+    pub(crate) fn input(&mut self, input: Input<'_>) -> &[Effect] {
+        let mut world = World {
+            now: Now {
+                monotonic: Duration::ZERO,
+                wall: self.wall,
+            },
+            ids: &mut self.ids,
+            environment: &NoEnvironment,
+        };
+        self.effects.clear();
+        self.engine.handle(input, &mut world, &mut self.effects);
+        &self.effects
+    }
+
+    pub(crate) fn text(&mut self, session: u64, frame: &str) -> &[Effect] {
+        self.input(Input::Text {
+            session: SessionId(session),
+            frame,
+        })
+    }
+}
