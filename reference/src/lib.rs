@@ -30,7 +30,7 @@ pub use reference_core as core;
 pub use self::{
     lookup::{Resolver, SystemResolver},
     server::{Options, Server},
-    world::{FixedEnvironment, NarrowedEnvironment, ProcessEnvironment},
+    world::{Clock, FixedEnvironment, NarrowedEnvironment, ProcessEnvironment, SystemClock},
 };
 
 /// Bounds on what a peer can make the server hold or wait for.

@@ -9,7 +9,7 @@ use std::{
 
 use clap::{Parser, ValueEnum};
 use reference::{
-    Limits, NarrowedEnvironment, Options, ProcessEnvironment, Server, SystemResolver,
+    Limits, NarrowedEnvironment, Options, ProcessEnvironment, Server, SystemClock, SystemResolver,
     core::{Engine, Environment, OutboundPolicy, Reach, Settings},
 };
 use tracing::level_filters::LevelFilter;
@@ -130,6 +130,7 @@ async fn serve(cli: Cli) -> Result<(), String> {
             hosts: cli.outbound_host,
         },
         resolver: Box::new(SystemResolver),
+        clock: Box::new(SystemClock::default()),
         limits: Limits {
             frame_bytes_max: cli.frame_bytes_max as usize,
             ..Limits::default()

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    Limits, ProcessEnvironment, Resolver, SystemResolver,
+    Clock, Limits, ProcessEnvironment, Resolver, SystemClock, SystemResolver,
     connection::{self, Shared},
     hub::Hub,
     outbound::Outbound,
@@ -30,6 +30,8 @@ pub struct Options {
     pub outbound: OutboundPolicy,
     /// How the names of endpoints become addresses.
     pub resolver: Box<dyn Resolver>,
+    /// What tells the time.
+    pub clock: Box<dyn Clock>,
     /// What peers are held to.
     pub limits: Limits,
     /// The `Origin`s of web pages that may connect (D-22).
@@ -43,6 +45,7 @@ impl Default for Options {
             environment: Box::new(ProcessEnvironment),
             outbound: OutboundPolicy::default(),
             resolver: Box::new(SystemResolver),
+            clock: Box::new(SystemClock::default()),
             limits: Limits::default(),
             allowed_origins: Vec::new(),
         }
@@ -73,6 +76,7 @@ impl Server {
             hub: Hub::new(
                 options.machine,
                 options.environment,
+                options.clock,
                 Outbound::new(options.outbound, options.resolver, &limits),
                 limits.outbox_bytes_max,
             ),

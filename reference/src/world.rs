@@ -3,38 +3,42 @@
 use std::{
     collections::HashMap,
     env,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use reference_core::{Environment, IdSource, Now, Variable};
 use uuid::Uuid;
 use wildmatch::WildMatch;
 
+/// What tells the time.
+pub trait Clock: Send + Sync {
+    /// Both clocks, now. The monotonic one runs as fast as [`Instant`], and never goes back; the
+    /// other may jump.
+    fn now(&self) -> Now;
+}
+
 /// The clocks of this machine.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Clock {
+pub struct SystemClock {
     started: Instant,
 }
 
-impl Clock {
-    pub(crate) fn start() -> Self {
+impl Default for SystemClock {
+    fn default() -> Self {
         Self {
             started: Instant::now(),
         }
     }
+}
 
-    pub(crate) fn now(self) -> Now {
+impl Clock for SystemClock {
+    fn now(&self) -> Now {
         Now {
             monotonic: self.started.elapsed(),
             wall: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .unwrap_or_default(),
         }
-    }
-
-    /// The moment at which the monotonic clock shows `at`, if it ever does.
-    pub(crate) fn instant(self, at: Duration) -> Option<Instant> {
-        self.started.checked_add(at)
     }
 }
 
