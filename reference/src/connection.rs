@@ -304,8 +304,7 @@ async fn write(sink: &mut SplitSink<Socket, Message>, outlet: &mut Outlet) -> En
     }
 }
 
-/// Sends a Close frame and reads on until the peer has closed as well: a connection that is
-/// dropped with unread bytes is reset, and the peer may never see the frame.
+/// Sends a Close frame and reads on until the peer has closed as well.
 async fn close(socket: &mut Socket, frame: CloseFrame) {
     if socket.close(Some(frame)).await.is_err() {
         return;
@@ -315,7 +314,12 @@ async fn close(socket: &mut Socket, frame: CloseFrame) {
             return;
         }
     }
-    let tcp = socket.get_mut();
+    linger(socket.get_mut()).await;
+}
+
+/// Ends what is written, and reads on until the peer has ended as well: a connection that is
+/// dropped with unread bytes is reset, and the peer may never see what was written last.
+pub(crate) async fn linger(tcp: &mut TcpStream) {
     if tcp.shutdown().await.is_ok() {
         let mut scrap = vec![0; BUFFER_BYTES];
         while tcp.read(&mut scrap).await.is_ok_and(|bytes| bytes > 0) {}

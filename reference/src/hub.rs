@@ -3,6 +3,8 @@
 //! The lock is held while an input is handled and its frames are queued, which keeps the order
 //! of frames across sessions; never across I/O.
 
+mod exchange;
+
 use std::{
     collections::HashMap,
     fmt,
@@ -11,14 +13,16 @@ use std::{
 };
 
 use reference_core::{
-    Effect, Environment, Event, HttpRequest, Input, Machine, Now, SessionId, Severity, World,
+    Effect, Environment, Event, ExchangeId, HttpAnswer, HttpRequest, Input, Machine, Now,
+    SessionId, Severity, World,
 };
 use tokio::{
-    sync::Notify,
+    sync::{Notify, oneshot},
     task::{AbortHandle, JoinSet},
 };
 use uuid::Uuid;
 
+pub(crate) use self::exchange::Exchange;
 use crate::{
     outbound::{Outbound, Outcome},
     outbox::{self, Outbox, Outlet},
@@ -46,6 +50,9 @@ struct State {
     outboxes: HashMap<SessionId, Outbox>,
     sessions_begun: u64,
     effects: Vec<Effect>,
+    exchanges_begun: u64,
+    /// Where the answers to HTTP requests go.
+    exchanges: HashMap<ExchangeId, oneshot::Sender<HttpAnswer>>,
     /// When the next tick is to come.
     armed: Option<Duration>,
     stopped: bool,
@@ -76,6 +83,8 @@ impl Hub {
                 outboxes: HashMap::new(),
                 sessions_begun: 0,
                 effects: Vec::new(),
+                exchanges_begun: 0,
+                exchanges: HashMap::new(),
                 armed: None,
                 stopped: false,
                 requests: HashMap::new(),
@@ -222,8 +231,12 @@ impl State {
                         request.abort();
                     }
                 }
-                // Nothing asks for an answer yet.
-                Effect::Respond { .. } => {}
+                Effect::Respond { exchange, answer } => {
+                    if let Some(promise) = self.exchanges.remove(&exchange) {
+                        // Fails only if whoever asked has just left.
+                        let _ = promise.send(*answer);
+                    }
+                }
                 Effect::Report(event) => reports.push(event),
             }
         }

@@ -4,12 +4,14 @@ use std::{
     io::{self, IsTerminal, Write},
     net::SocketAddr,
     process::ExitCode,
+    str::FromStr,
     time::Duration,
 };
 
 use clap::{Parser, ValueEnum};
 use reference::{
-    Limits, NarrowedEnvironment, Options, ProcessEnvironment, Server, SystemClock, SystemResolver,
+    HttpBindError, HttpLimits, Limits, NarrowedEnvironment, Options, ProcessEnvironment, Server,
+    SystemClock, SystemResolver,
     core::{Engine, Environment, OutboundPolicy, Reach, Settings},
 };
 use tracing::level_filters::LevelFilter;
@@ -29,6 +31,16 @@ struct Cli {
     )]
     listen: SocketAddr,
 
+    /// Where requests for http triggers are served; port 0 takes any that is free, and `off`
+    /// serves none. Web pages may send them, and the `Host` that they name is not checked.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "REFERENCE_HTTP",
+        default_value = "127.0.0.1:3111"
+    )]
+    http: HttpAddress,
+
     /// How long a worker may take to answer a call, in milliseconds.
     #[arg(long, value_name = "MS", env = "REFERENCE_CALL_TIMEOUT_MS", default_value_t = 30_000,
           value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
@@ -38,6 +50,11 @@ struct Cli {
     #[arg(long, value_name = "BYTES", env = "REFERENCE_FRAME_BYTES_MAX", default_value_t = 16 << 20,
           value_parser = clap::value_parser!(u32).range(1_024..))]
     frame_bytes_max: u32,
+
+    /// The largest body of a request for an http trigger that is read, in bytes.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_HTTP_BODY_BYTES_MAX",
+          default_value_t = 1 << 20)]
+    http_body_bytes_max: u32,
 
     /// A web origin whose pages may connect, such as `http://localhost:3000`; repeatable.
     #[arg(long, value_name = "ORIGIN")]
@@ -71,6 +88,25 @@ struct Cli {
         default_value = "info"
     )]
     log: LogLevel,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum HttpAddress {
+    Off,
+    On(SocketAddr),
+}
+
+impl FromStr for HttpAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            address => address.parse().map(Self::On).map_err(|_| {
+                "must be `off`, or an address and a port such as 127.0.0.1:3111".to_owned()
+            }),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -114,11 +150,31 @@ fn fail(message: &str) -> ExitCode {
 }
 
 async fn serve(cli: Cli) -> Result<(), String> {
+    let listen = cli.listen;
+    let mut stop =
+        StopSignals::install().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let server = Server::bind(listen, options(cli))
+        .await
+        .map_err(|error| cannot_bind(&error, listen))?;
+    for address in [Some(server.address()), server.http_address()] {
+        if let Some(address) = address.filter(|address| !address.ip().is_loopback()) {
+            tracing::warn!("{address} can be reached from other machines, by anybody");
+        }
+    }
+    announce(&server);
+    let signal = stop.wait().await;
+    tracing::info!("{signal}: closing every session");
+    server.shutdown().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn options(cli: Cli) -> Options {
     let settings = Settings {
         call_timeout: Duration::from_millis(cli.call_timeout_ms),
         ..Settings::default()
     };
-    let options = Options {
+    Options {
         machine: Box::new(Engine::new(settings)),
         environment: environment(&cli.env_allow),
         outbound: OutboundPolicy {
@@ -131,31 +187,41 @@ async fn serve(cli: Cli) -> Result<(), String> {
         },
         resolver: Box::new(SystemResolver),
         clock: Box::new(SystemClock::default()),
+        http: match cli.http {
+            HttpAddress::Off => None,
+            HttpAddress::On(address) => Some(address),
+        },
         limits: Limits {
             frame_bytes_max: cli.frame_bytes_max as usize,
+            http: HttpLimits {
+                body_bytes_max: cli.http_body_bytes_max as usize,
+                ..HttpLimits::default()
+            },
             ..Limits::default()
         },
         allowed_origins: cli.allow_origin,
-    };
-    let mut stop =
-        StopSignals::install().map_err(|error| format!("cannot wait for signals: {error}"))?;
-    let server = Server::bind(cli.listen, options)
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}", cli.listen))?;
-    if !server.address().ip().is_loopback() {
-        tracing::warn!(
-            "{} can be reached from other machines, by anybody",
-            server.address()
-        );
     }
-    // A script that starts the engine reads this line; if nobody does, the engine still serves.
+}
+
+fn cannot_bind(error: &io::Error, listen: SocketAddr) -> String {
+    let inner = error.get_ref();
+    match inner.and_then(|inner| inner.downcast_ref::<HttpBindError>()) {
+        Some(error) => format!("{error}; --http takes another address, or `off`"),
+        None => format!("cannot listen on {listen}: {error}"),
+    }
+}
+
+/// A script that starts the engine reads these lines; if nobody does, the engine still serves.
+fn announce(server: &Server) {
+    let mut lines = format!("listening on {}\n", server.url());
+    if let Some(url) = server.http_url() {
+        tracing::info!("http triggers on {url}");
+        lines += &format!("http triggers on {url}\n");
+    }
     let mut stdout = io::stdout();
-    let _ = writeln!(stdout, "listening on {}", server.url()).and_then(|()| stdout.flush());
-    let signal = stop.wait().await;
-    tracing::info!("{signal}: closing every session");
-    server.shutdown().await;
-    tracing::info!("stopped");
-    Ok(())
+    let _ = stdout
+        .write_all(lines.as_bytes())
+        .and_then(|()| stdout.flush());
 }
 
 /// A host as it stands in a URL that has been parsed, which is what it is compared with.

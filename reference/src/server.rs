@@ -1,10 +1,15 @@
-//! The listener, and the life of everything behind it.
+//! The listeners, and the life of everything behind them.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use reference_core::{Engine, Environment, Machine, OutboundPolicy, Settings};
 use tokio::{
-    net::{TcpListener, ToSocketAddrs},
+    net::{TcpListener, TcpStream, ToSocketAddrs},
     sync::watch,
     task::{JoinHandle, JoinSet},
     time::{sleep, timeout},
@@ -13,6 +18,7 @@ use tokio::{
 use crate::{
     Clock, Limits, ProcessEnvironment, Resolver, SystemClock, SystemResolver,
     connection::{self, Shared},
+    http::{self, Front},
     hub::Hub,
     outbound::Outbound,
 };
@@ -32,6 +38,14 @@ pub struct Options {
     pub resolver: Box<dyn Resolver>,
     /// What tells the time.
     pub clock: Box<dyn Clock>,
+    /// Where requests for http triggers are served (RT-04); port 0 takes any that is free. By
+    /// default that of this machine alone.
+    ///
+    /// Web pages may send them, whatever their `Origin`. The `Host` that they name is not
+    /// checked: a page whose own name has come to point at this address can read the answers
+    /// too, so functions behind http triggers must not take a request from this machine for one
+    /// of its owner's.
+    pub http: Option<SocketAddr>,
     /// What peers are held to.
     pub limits: Limits,
     /// The `Origin`s of web pages that may connect (D-22).
@@ -46,19 +60,31 @@ impl Default for Options {
             outbound: OutboundPolicy::default(),
             resolver: Box::new(SystemResolver),
             clock: Box::new(SystemClock::default()),
+            http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             limits: Limits::default(),
             allowed_origins: Vec::new(),
         }
     }
 }
 
+/// Why requests for http triggers cannot be served; it is inside the error of [`Server::bind`].
+#[derive(Debug, thiserror::Error)]
+#[error("cannot serve http triggers on {address}: {source}")]
+pub struct HttpBindError {
+    /// Where they were to be served.
+    pub address: SocketAddr,
+    source: io::Error,
+}
+
 /// A server that is listening. It serves until [`Server::shutdown`], or until it is dropped.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    http_address: Option<SocketAddr>,
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     accepting: JoinHandle<()>,
+    accepting_http: Option<JoinHandle<()>>,
     keeping_time: JoinHandle<()>,
 }
 
@@ -67,32 +93,50 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// What the system says when it cannot listen there.
+    /// What the system says when it cannot listen there; an [`HttpBindError`] is inside if it is
+    /// the address of [`Options::http`].
     pub async fn bind(address: impl ToSocketAddrs, options: Options) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
+        let http_listener = match options.http {
+            Some(address) => Some(bind_http(address).await?),
+            None => None,
+        };
+        let http_address = http_listener.as_ref().map(TcpListener::local_addr);
         let limits = options.limits;
+        let hub = Hub::new(
+            options.machine,
+            options.environment,
+            options.clock,
+            Outbound::new(options.outbound, options.resolver, &limits),
+            limits.outbox_bytes_max,
+        );
+        let (stop, stopped) = watch::channel(false);
+        let accepting_http = http_listener.map(|listener| {
+            let front = Arc::new(Front::new(Arc::clone(&hub), &limits));
+            let (most, stop) = (limits.http.connections_max, stopped.clone());
+            tokio::spawn(accept(listener, most, stopped.clone(), move |tcp, peer| {
+                http::serve(tcp, peer, Arc::clone(&front), stop.clone())
+            }))
+        });
         let shared = Arc::new(Shared {
-            hub: Hub::new(
-                options.machine,
-                options.environment,
-                options.clock,
-                Outbound::new(options.outbound, options.resolver, &limits),
-                limits.outbox_bytes_max,
-            ),
+            hub,
             limits,
             allowed_origins: options.allowed_origins,
         });
-        let (stop, stopped) = watch::channel(false);
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared), stopped));
+        let (serving, stop_serving) = (Arc::clone(&shared), stopped.clone());
+        let accepting = accept(listener, usize::MAX, stopped, move |tcp, peer| {
+            connection::serve(tcp, peer, Arc::clone(&serving), stop_serving.clone())
+        });
         let timed = Arc::clone(&shared);
-        let keeping_time = tokio::spawn(async move { timed.hub.keep_time().await });
         Ok(Self {
             address,
+            http_address: http_address.transpose()?,
             shared,
             stop,
-            accepting,
-            keeping_time,
+            accepting: tokio::spawn(accepting),
+            accepting_http,
+            keeping_time: tokio::spawn(async move { timed.hub.keep_time().await }),
         })
     }
 
@@ -108,43 +152,73 @@ impl Server {
         format!("ws://{}", self.address)
     }
 
+    /// Where it serves requests for http triggers, if it does.
+    #[must_use]
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http_address
+    }
+
+    /// What the paths of http triggers are below; it has no slash at its end.
+    #[must_use]
+    pub fn http_url(&self) -> Option<String> {
+        self.http_address.map(|address| format!("http://{address}"))
+    }
+
     /// Answers every call in flight, closes every session 1001 and waits until they are closed:
     /// at most twice [`Limits::close_time_max`], once for what was still to be sent and once for
-    /// the peers' answers (D-23).
+    /// the peers' answers (D-23). Connections of http triggers are given as long.
     pub async fn shutdown(mut self) {
         let _ = self.stop.send(true);
         self.shared.hub.stop();
         let bound = self.shared.limits.close_time_max * 2;
-        let _ = timeout(bound, &mut self.accepting).await;
+        let ended = async {
+            let _ = (&mut self.accepting).await;
+            if let Some(accepting) = &mut self.accepting_http {
+                let _ = accepting.await;
+            }
+        };
+        let _ = timeout(bound, ended).await;
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.accepting.abort();
+        if let Some(accepting) = &self.accepting_http {
+            accepting.abort();
+        }
         self.keeping_time.abort();
     }
 }
 
-/// Owns the connections: when it ends, or is aborted, so do they.
-async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+async fn bind_http(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|source| {
+        let kind = source.kind();
+        io::Error::new(kind, HttpBindError { address, source })
+    })
+}
+
+/// Owns the connections: when it ends, or is aborted, so do they. Beyond so many, others wait.
+async fn accept<F: Future<Output = ()> + Send + 'static>(
+    listener: TcpListener,
+    connections_max: usize,
+    mut stopped: watch::Receiver<bool>,
+    serve: impl Fn(TcpStream, SocketAddr) -> F,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((tcp, peer)) => {
-                    connections.spawn(connection::serve(
-                        tcp,
-                        peer,
-                        Arc::clone(&shared),
-                        stopped.clone(),
-                    ));
+            accepted = listener.accept(), if connections.len() < connections_max => {
+                match accepted {
+                    Ok((tcp, peer)) => {
+                        connections.spawn(serve(tcp, peer));
+                    }
+                    Err(error) => {
+                        tracing::warn!("cannot accept a connection: {error}");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
                 }
-                Err(error) => {
-                    tracing::warn!("cannot accept a connection: {error}");
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            },
+            }
             Some(_) = connections.join_next() => {}
             _ = stopped.changed() => break,
         }

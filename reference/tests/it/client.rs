@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
@@ -77,6 +77,54 @@ impl Client {
             }
         }
         code.expect("a Close frame with a code")
+    }
+
+    pub(crate) async fn register(&mut self, function_id: &str) {
+        let frame = json!({"type": "registerfunction", "id": function_id});
+        self.send(&frame.to_string()).await;
+        self.fence().await;
+    }
+
+    pub(crate) async fn unregister(&mut self, function_id: &str) {
+        let frame = json!({"type": "unregisterfunction", "id": function_id});
+        self.send(&frame.to_string()).await;
+        self.fence().await;
+    }
+
+    /// Registers a trigger, which must succeed.
+    pub(crate) async fn trigger(&mut self, kind: &str, id: &str, function_id: &str, config: Value) {
+        let frame = json!({
+            "type": "registertrigger", "id": id, "trigger_type": kind,
+            "function_id": function_id, "config": config,
+        });
+        self.send(&frame.to_string()).await;
+        let result = self.frame().await;
+        assert_eq!(result["type"], "triggerregistrationresult", "{result}");
+        assert_eq!(result.get("error"), None, "{result}");
+    }
+
+    /// The next call that this worker is to serve.
+    pub(crate) async fn served(&mut self) -> Value {
+        let call = self.frame().await;
+        assert_eq!(call["type"], "invokefunction", "{call}");
+        call
+    }
+
+    pub(crate) async fn answer(&mut self, call: &Value, result: Value) {
+        self.end(call, "result", result).await;
+    }
+
+    pub(crate) async fn fail(&mut self, call: &Value, message: &str) {
+        let error = json!({"code": "it_failed", "message": message});
+        self.end(call, "error", error).await;
+    }
+
+    async fn end(&mut self, call: &Value, how: &str, value: Value) {
+        let frame = json!({
+            "type": "invocationresult", "invocation_id": call["invocation_id"],
+            "function_id": call["function_id"], how: value,
+        });
+        self.send(&frame.to_string()).await;
     }
 
     /// Everything that was sent before has been handled when this returns.

@@ -15,7 +15,13 @@ mod hostile;
 mod hosts;
 #[cfg(unix)]
 mod http2;
+mod http_client;
+mod http_ends;
+mod http_framing;
+mod http_limits;
+mod http_triggers;
 mod names;
+mod ports;
 #[cfg(unix)]
 mod process;
 mod server;

@@ -36,7 +36,8 @@ async fn start(arguments: &[&str]) -> (Child, String) {
 }
 
 pub(crate) async fn start_as(mut command: Command) -> (Child, String) {
-    let mut child = command.args(["--listen", "127.0.0.1:0"]).spawn().unwrap();
+    let anywhere = ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"];
+    let mut child = command.args(anywhere).spawn().unwrap();
     let mut line = String::new();
     let stdout = child.stdout.as_mut().unwrap();
     let read = BufReader::new(stdout);
@@ -159,15 +160,50 @@ async fn the_log_has_one_line_for_each_registration_and_each_refusal() {
 async fn an_address_that_is_taken_is_an_error_that_names_it() {
     let (child, url) = start(&[]).await;
     let address = url.strip_prefix("ws://").unwrap();
-    let second = command().args(["--listen", address]).spawn().unwrap();
-    let (code, errors) = finish(second).await;
-    assert_eq!(code, Some(1));
-    assert!(
-        errors.contains(&format!("error: cannot listen on {address}: ")),
-        "{errors}"
-    );
+    for (arguments, error) in [
+        (
+            ["--listen", address, "--http", "off"],
+            format!("error: cannot listen on {address}: "),
+        ),
+        (
+            ["--listen", "127.0.0.1:0", "--http", address],
+            format!("error: cannot serve http triggers on {address}: "),
+        ),
+    ] {
+        let second = command().args(arguments).spawn().unwrap();
+        let (code, errors) = finish(second).await;
+        assert_eq!(code, Some(1));
+        assert!(errors.contains(&error), "{errors}");
+        let flag = "; --http takes another address, or `off`";
+        assert_eq!(errors.contains(flag), arguments[3] == address, "{errors}");
+    }
     signal(&child, "TERM").await;
     finish(child).await;
+}
+
+/// Everything that it prints until it ends.
+async fn printed(arguments: &[&str]) -> (String, String) {
+    let mut child = command().args(arguments).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap();
+    signal(&child, "TERM").await;
+    let mut printed = first.unwrap() + "\n";
+    while let Some(line) = lines.next_line().await.unwrap() {
+        printed += &format!("{line}\n");
+    }
+    (printed, finish(child).await.1)
+}
+
+#[tokio::test]
+async fn it_says_where_it_listens_and_where_http_triggers_are() {
+    let (lines, log) = printed(&["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]).await;
+    let (first, second) = lines.split_once('\n').unwrap();
+    assert!(first.starts_with("listening on ws://127.0.0.1:"), "{lines}");
+    let port = second.strip_prefix("http triggers on http://127.0.0.1:");
+    let port: u16 = port.unwrap().trim_end().parse().unwrap();
+    assert!(log.contains(&format!("http triggers on http://127.0.0.1:{port}")));
+    let (lines, _) = printed(&["--listen", "127.0.0.1:0", "--http", "off"]).await;
+    assert_eq!(lines.lines().count(), 1, "{lines}");
 }
 
 #[tokio::test]
@@ -178,6 +214,8 @@ async fn a_wrong_command_line_exits_2() {
         ["--outbound-host", "http://localhost"],
         ["--outbound-host", "a b"],
         ["--outbound", "everywhere"],
+        ["--http", "3111"],
+        ["--http-body-bytes-max", "1M"],
     ] {
         let child = command().args(arguments).spawn().unwrap();
         let (code, errors) = finish(child).await;

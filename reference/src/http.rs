@@ -1,0 +1,88 @@
+//! The port of http triggers: HTTP/1.1, a task for each connection, a request at a time in each
+//! (RT-04).
+
+mod answer;
+mod body;
+mod line;
+mod pace;
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, sync::watch, time::timeout};
+
+use self::{body::Budget, line::Line, pace::Pace};
+use crate::{HttpLimits, Limits, connection::linger, hub::Hub};
+
+/// What every connection of the port shares.
+#[derive(Debug)]
+pub(crate) struct Front {
+    hub: Arc<Hub>,
+    limits: HttpLimits,
+    close_time_max: Duration,
+    /// For the bodies that are being read.
+    bodies: Budget,
+    /// For those that are being sent.
+    answers: Budget,
+}
+
+impl Front {
+    pub(crate) fn new(hub: Arc<Hub>, limits: &Limits) -> Self {
+        Self {
+            hub,
+            limits: limits.http,
+            close_time_max: limits.close_time_max,
+            bodies: Budget::new(limits.http.bodies_bytes_max),
+            answers: Budget::new(limits.http.answers_bytes_max),
+        }
+    }
+}
+
+pub(crate) async fn serve(
+    mut tcp: TcpStream,
+    peer: SocketAddr,
+    front: Arc<Front>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    // Without it an answer in two pieces waits for the peer; it is served all the same.
+    let _ = tcp.set_nodelay(true);
+    let pace = Pace::start();
+    let line = Line::new(&mut tcp, pace.clone(), front.limits);
+    let service = service_fn(|request| {
+        let (front, turn) = (Arc::clone(&front), pace.begin());
+        async move { Ok::<_, Infallible>(answer::to(request, turn, &front).await) }
+    });
+    {
+        let serving = http1::Builder::new()
+            .max_header_size(front.limits.head_bytes_max)
+            // The line keeps the time.
+            .header_read_timeout(None)
+            .serve_connection(TokioIo::new(line), service);
+        tokio::pin!(serving);
+        let ended = tokio::select! {
+            // What is answered from now on says that it is the last.
+            biased;
+            () = stop(&mut stopped) => None,
+            ended = &mut serving => Some(ended),
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None => {
+                serving.as_mut().graceful_shutdown();
+                let closing = timeout(front.close_time_max, serving);
+                closing.await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!("http connection from {peer}: {error}");
+        }
+    }
+    let _ = timeout(front.close_time_max, linger(&mut tcp)).await;
+}
+
+/// Ends when the engine stops.
+async fn stop(stopped: &mut watch::Receiver<bool>) {
+    // Fails only if there is no engine any more.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}

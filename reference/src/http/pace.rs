@@ -1,0 +1,91 @@
+//! Whose turn it is on a connection, and since when.
+
+use std::{
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Waker,
+};
+
+use tokio::time::Instant;
+
+use crate::HttpLimits;
+
+/// What both the connection and its requests know.
+#[derive(Clone, Debug)]
+pub(super) struct Pace(Arc<Mutex<Phase>>);
+
+#[derive(Debug)]
+enum Phase {
+    /// There is no request.
+    Idle { since: Instant },
+    /// One has begun to come.
+    Head { since: Instant },
+    /// Its head has been read, and its answer has not been handed over.
+    Busy {
+        /// Who meanwhile waits for bytes, and has no deadline yet.
+        reader: Option<Waker>,
+    },
+}
+
+impl Pace {
+    pub(super) fn start() -> Self {
+        let since = Instant::now();
+        Self(Arc::new(Mutex::new(Phase::Idle { since })))
+    }
+
+    /// A request's head is here. The next request may come when the turn is dropped.
+    pub(super) fn begin(&self) -> Turn {
+        *self.lock() = Phase::Busy { reader: None };
+        Turn(self.clone())
+    }
+
+    /// Bytes have come.
+    pub(super) fn heard(&self) {
+        let mut phase = self.lock();
+        if let Phase::Idle { .. } = *phase {
+            let since = Instant::now();
+            *phase = Phase::Head { since };
+        }
+    }
+
+    /// Bytes have been taken: no peer that still reads is idle.
+    pub(super) fn told(&self) {
+        if let Phase::Idle { since } = &mut *self.lock() {
+            *since = Instant::now();
+        }
+    }
+
+    /// When whatever is waited for from the peer must be here. The waker is called when that
+    /// changes from never.
+    pub(super) fn deadline(&self, limits: &HttpLimits, waker: &Waker) -> Option<Instant> {
+        match &mut *self.lock() {
+            Phase::Idle { since } => since.checked_add(limits.idle_time_max),
+            Phase::Head { since } => since.checked_add(limits.head_time_max),
+            Phase::Busy { reader } => {
+                *reader = Some(waker.clone());
+                None
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Phase> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request's, until its answer has been handed over.
+#[derive(Debug)]
+pub(super) struct Turn(Pace);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let since = Instant::now();
+        let ended = mem::replace(&mut *self.0.lock(), Phase::Idle { since });
+        if let Phase::Busy {
+            reader: Some(reader),
+        } = ended
+        {
+            reader.wake();
+        }
+    }
+}

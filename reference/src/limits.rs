@@ -1,0 +1,100 @@
+//! Bounds on what a peer can make the server hold or wait for (D-28).
+
+use std::time::Duration;
+
+/// Bounds on what a peer can make the server hold or wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest message that is read, in bytes; a larger one closes its session 1009 (D-08).
+    pub frame_bytes_max: usize,
+    /// The most that waits for a session that reads too slowly, in bytes; then it is closed 1013
+    /// (D-28). A single frame always finds room.
+    pub outbox_bytes_max: usize,
+    /// The largest answer of an endpoint that is read, in bytes (D-11).
+    pub response_bytes_max: usize,
+    /// How large the answers that are being read are together, in bytes; one that would make it
+    /// more is given up (D-28).
+    pub responses_bytes_max: usize,
+    /// How large those for one calling session are together, in bytes; likewise.
+    pub responses_bytes_per_session_max: usize,
+    /// How long a connection to an endpoint may take, with the look-up and the TLS handshake.
+    pub connect_time_max: Duration,
+    /// How many names of endpoints are looked up at once (D-28). Others wait.
+    pub lookups_max: usize,
+    /// How many of them for one calling session.
+    pub lookups_per_session_max: usize,
+    /// How long a request waits for the address of a name.
+    pub lookup_time_max: Duration,
+    /// How long a WebSocket handshake may take.
+    pub handshake_time_max: Duration,
+    /// How long a closing session is given to take what was sent before, and then again to answer
+    /// the Close frame; and a closing HTTP connection, likewise.
+    pub close_time_max: Duration,
+    /// What requests for http triggers are held to.
+    pub http: HttpLimits,
+}
+
+/// Bounds on requests for http triggers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// How many connections are served at once; others wait until one ends. Each has one request
+    /// under way at a time, so this bounds these as well.
+    pub connections_max: usize,
+    /// The largest request line and headers together, in bytes; what is larger is answered 431.
+    pub head_bytes_max: usize,
+    /// The longest path and query together, in bytes; what is longer is answered 414.
+    pub target_bytes_max: usize,
+    /// The largest body that is read, in bytes; what is larger is answered 413.
+    pub body_bytes_max: usize,
+    /// How large the bodies that are being read are together, in bytes; one that would make it
+    /// more is answered 503. A single one always finds room.
+    pub bodies_bytes_max: usize,
+    /// How large the bodies of the answers that are being sent are together, in bytes; one that
+    /// would make it more is replaced by 503. A single one always finds room.
+    pub answers_bytes_max: usize,
+    /// How long a request line and its headers may take from their first byte on; then the
+    /// connection is closed.
+    pub head_time_max: Duration,
+    /// How long a body may take; then it is answered 408.
+    pub body_time_max: Duration,
+    /// How long a connection may be without a request; then it is closed.
+    pub idle_time_max: Duration,
+    /// How long a peer may take nothing of its answer; then the connection is closed.
+    pub stall_time_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame_bytes_max: 16 << 20,
+            outbox_bytes_max: 64 << 20,
+            response_bytes_max: 16 << 20,
+            responses_bytes_max: 256 << 20,
+            responses_bytes_per_session_max: 64 << 20,
+            connect_time_max: Duration::from_secs(20),
+            lookups_max: 128,
+            lookups_per_session_max: 16,
+            lookup_time_max: Duration::from_secs(10),
+            handshake_time_max: Duration::from_secs(10),
+            close_time_max: Duration::from_secs(2),
+            http: HttpLimits::default(),
+        }
+    }
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 1_024,
+            head_bytes_max: 32 << 10,
+            target_bytes_max: 8 << 10,
+            body_bytes_max: 1 << 20,
+            bodies_bytes_max: 64 << 20,
+            answers_bytes_max: 256 << 20,
+            head_time_max: Duration::from_secs(10),
+            body_time_max: Duration::from_secs(30),
+            idle_time_max: Duration::from_secs(60),
+            stall_time_max: Duration::from_secs(30),
+        }
+    }
+}
