@@ -1,4 +1,4 @@
-//! One connection: the handshake, frames in, frames out, and an end in good order.
+//! One connection of a worker: frames in, frames out, and an end in good order.
 
 use std::{net::SocketAddr, ops::ControlFlow, sync::Arc};
 
@@ -14,23 +14,18 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_tungstenite::{
-    WebSocketStream, accept_hdr_async_with_config,
-    tungstenite::{
-        Error, Message,
-        error::ProtocolError,
-        handshake::server::{Callback, ErrorResponse, Request, Response},
-        http::{StatusCode, header::ORIGIN},
-        protocol::{CloseFrame, WebSocketConfig},
-    },
+    WebSocketStream,
+    tungstenite::{Error, Message, error::ProtocolError, protocol::CloseFrame},
 };
 
 use crate::{
     Limits,
+    handshake::{Welcomed, welcome},
     hub::Hub,
     outbox::{Outgoing, Outlet},
 };
 
-const BUFFER_BYTES: usize = 8 << 10;
+pub(crate) const BUFFER_BYTES: usize = 8 << 10;
 const BATCH_FRAMES: usize = 64;
 /// Where clients send their telemetry; such a connection is no worker (CO-18).
 const TELEMETRY_PATH: &str = "/otel";
@@ -54,7 +49,14 @@ pub(crate) async fn serve(
         _ = stopped.wait_for(|stopped| *stopped) => return,
     };
     match welcomed {
-        Ok(Some(socket)) => {
+        Ok(Some(Welcomed { mut socket, path })) if path == TELEMETRY_PATH => {
+            let read = async { while let Some(Ok(_)) = socket.next().await {} };
+            tokio::select! {
+                () = read => {}
+                _ = stopped.wait_for(|stopped| *stopped) => {}
+            }
+        }
+        Ok(Some(Welcomed { socket, .. })) => {
             if let Some(connection) = Connection::open(socket, &shared) {
                 connection.run().await;
             }
@@ -64,80 +66,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// Upgrades a connection. A telemetry one is read to its end, and nothing comes of it.
-async fn welcome(
-    tcp: TcpStream,
-    shared: &Shared,
-) -> Result<Option<WebSocketStream<TcpStream>>, String> {
-    // Frames are small and a caller waits for each: they must not wait for one another.
-    tcp.set_nodelay(true).map_err(|error| error.to_string())?;
-    let mut handshake = Handshake {
-        allowed_origins: &shared.allowed_origins,
-        path: String::new(),
-    };
-    let upgrade = accept_hdr_async_with_config(tcp, &mut handshake, Some(config(&shared.limits)));
-    let upgrade = timeout(shared.limits.handshake_time_max, upgrade)
-        .await
-        .map_err(|_| "the handshake took too long".to_owned())?;
-    let mut socket = match upgrade {
-        Ok(socket) => socket,
-        // A refusal that has been logged already.
-        Err(Error::Http(_)) => return Ok(None),
-        Err(error) => return Err(format!("no WebSocket handshake: {error}")),
-    };
-    if handshake.path != TELEMETRY_PATH {
-        return Ok(Some(socket));
-    }
-    while let Some(Ok(_)) = socket.next().await {}
-    Ok(None)
-}
-
-fn config(limits: &Limits) -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(BUFFER_BYTES)
-        .write_buffer_size(BUFFER_BYTES)
-        // The outbox is what is bounded; here waits the one frame that is being written.
-        .max_write_buffer_size(usize::MAX)
-        .max_message_size(Some(limits.frame_bytes_max))
-        .max_frame_size(Some(limits.frame_bytes_max))
-}
-
-struct Handshake<'a> {
-    allowed_origins: &'a [String],
-    path: String,
-}
-
-impl Callback for &mut Handshake<'_> {
-    /// Only browsers send an `Origin`, and a page must not be able to act as a worker (D-22).
-    fn on_request(self, request: &Request, response: Response) -> Result<Response, ErrorResponse> {
-        let origin = request
-            .headers()
-            .get(ORIGIN)
-            .map(|value| String::from_utf8_lossy(value.as_bytes()));
-        match origin {
-            Some(origin) if !self.allowed_origins.iter().any(|it| *it == origin) => {
-                Err(refusal(&origin))
-            }
-            _ => {
-                request.uri().path().clone_into(&mut self.path);
-                Ok(response)
-            }
-        }
-    }
-}
-
-fn refusal(origin: &str) -> ErrorResponse {
-    tracing::warn!(
-        "refused a connection from a web page of `{}`",
-        origin.escape_debug()
-    );
-    let body = "web pages may not connect to this engine; see --allow-origin\n";
-    let mut response = ErrorResponse::new(Some(body.to_owned()));
-    *response.status_mut() = StatusCode::FORBIDDEN;
-    response
-}
-
-type Socket = WebSocketStream<TcpStream>;
+pub(crate) type Socket = WebSocketStream<TcpStream>;
 
 /// A session's connection. Its session ends with it, however it ends.
 struct Connection<'a> {

@@ -15,6 +15,7 @@
 
 mod connection;
 mod fault;
+mod handshake;
 mod http;
 mod hub;
 mod limits;

@@ -7,7 +7,6 @@ use reference::{
     FixedEnvironment, Limits, Options, Server,
     core::{Engine, Settings},
 };
-use tokio::{io::AsyncReadExt, io::AsyncWriteExt, net::TcpStream};
 use tokio_tungstenite::{
     connect_async,
     tungstenite::{
@@ -264,19 +263,6 @@ async fn credentials_come_from_the_environment_that_the_server_was_given() {
         }
         client.fence().await;
     }
-}
-
-#[tokio::test]
-async fn what_is_no_websocket_is_dropped_and_the_server_goes_on() {
-    let server = serve(Options::default()).await;
-    let mut tcp = TcpStream::connect(server.address()).await.unwrap();
-    tcp.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        .await
-        .unwrap();
-    let mut answer = Vec::new();
-    // Whatever it is, it ends.
-    let _ = tcp.read_to_end(&mut answer).await;
-    Client::connect(&server.url()).await.fence().await;
 }
 
 #[tokio::test]

@@ -1,0 +1,145 @@
+//! The WebSocket handshake: who may connect, and what those are told who ask for something else.
+
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
+use tokio_tungstenite::{
+    WebSocketStream, accept_hdr_async_with_config,
+    tungstenite::{
+        Error,
+        error::ProtocolError,
+        handshake::server::{Callback, ErrorResponse, Request, Response},
+        http::{StatusCode, header::ORIGIN},
+        protocol::{Role, WebSocketConfig},
+    },
+};
+
+use crate::{
+    Limits,
+    connection::{BUFFER_BYTES, Shared, Socket, linger},
+};
+
+/// A connection that has been upgraded.
+pub(crate) struct Welcomed {
+    pub(crate) socket: Socket,
+    /// Of the request.
+    pub(crate) path: String,
+}
+
+/// Upgrades a connection; there is none if a web page was refused.
+///
+/// # Errors
+///
+/// What is wrong with the request, for the log.
+pub(crate) async fn welcome(
+    mut tcp: TcpStream,
+    shared: &Shared,
+) -> Result<Option<Welcomed>, String> {
+    // Frames are small and a caller waits for each: they must not wait for one another.
+    tcp.set_nodelay(true).map_err(|error| error.to_string())?;
+    let mut handshake = Handshake {
+        allowed_origins: &shared.allowed_origins,
+        path: String::new(),
+    };
+    let config = config(&shared.limits);
+    let mut start = [0; 5];
+    let upgrade = async {
+        tcp.peek(&mut start).await?;
+        // The socket that comes of it borrows; it has read nothing beyond the request, since
+        // the library refuses a request that is followed by more.
+        accept_hdr_async_with_config(&mut tcp, &mut handshake, Some(config)).await?;
+        Ok(())
+    };
+    match timeout(shared.limits.handshake_time_max, upgrade).await {
+        Ok(Ok(())) => Ok(Some(Welcomed {
+            socket: WebSocketStream::from_raw_socket(tcp, Role::Server, Some(config)).await,
+            path: handshake.path,
+        })),
+        // A refusal that has been logged already.
+        Ok(Err(Error::Http(_))) => Ok(None),
+        Ok(Err(error)) => {
+            if asks_for_something_else(&error) {
+                let has_body = start != *b"HEAD ";
+                let _ = timeout(shared.limits.close_time_max, redirect(&mut tcp, has_body)).await;
+            }
+            Err(format!("no WebSocket handshake: {error}"))
+        }
+        Err(_) => Err("the handshake took too long".to_owned()),
+    }
+}
+
+fn config(limits: &Limits) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(BUFFER_BYTES)
+        // The outbox is what is bounded; here waits the one frame that is being written.
+        .max_write_buffer_size(usize::MAX)
+        .max_message_size(Some(limits.frame_bytes_max))
+        .max_frame_size(Some(limits.frame_bytes_max))
+}
+
+/// Whether it is an HTTP request, and no upgrade that can be made.
+fn asks_for_something_else(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Protocol(
+            ProtocolError::WrongHttpMethod
+                | ProtocolError::WrongHttpVersion
+                | ProtocolError::MissingConnectionUpgradeHeader
+                | ProtocolError::MissingUpgradeWebSocketHeader
+                | ProtocolError::MissingSecWebSocketVersionHeader
+        )
+    )
+}
+
+/// Tells a client that it has taken this port for the other one. To `HEAD` only the head is told.
+async fn redirect(tcp: &mut TcpStream, has_body: bool) {
+    const TEXT: &str = "This port is for workers, which connect to it over WebSocket. \
+                        Requests for http triggers go to the address that --http names.\n";
+    let length = TEXT.len();
+    let body = if has_body { TEXT } else { "" };
+    let answer = format!(
+        "HTTP/1.1 426 Upgrade Required\r\n\
+         Connection: upgrade, close\r\n\
+         Upgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\n\
+         Content-Type: text/plain; charset=utf-8\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    );
+    if tcp.write_all(answer.as_bytes()).await.is_ok() {
+        linger(tcp).await;
+    }
+}
+
+struct Handshake<'a> {
+    allowed_origins: &'a [String],
+    path: String,
+}
+
+impl Callback for &mut Handshake<'_> {
+    /// Only browsers send an `Origin`, and a page must not be able to act as a worker (D-22).
+    fn on_request(self, request: &Request, response: Response) -> Result<Response, ErrorResponse> {
+        let origin = request
+            .headers()
+            .get(ORIGIN)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()));
+        match origin {
+            Some(origin) if !self.allowed_origins.iter().any(|it| *it == origin) => {
+                Err(refusal(&origin))
+            }
+            _ => {
+                request.uri().path().clone_into(&mut self.path);
+                Ok(response)
+            }
+        }
+    }
+}
+
+fn refusal(origin: &str) -> ErrorResponse {
+    tracing::warn!(
+        "refused a connection from a web page of `{}`",
+        origin.escape_debug()
+    );
+    let body = "web pages may not connect to this engine; see --allow-origin\n";
+    let mut response = ErrorResponse::new(Some(body.to_owned()));
+    *response.status_mut() = StatusCode::FORBIDDEN;
+    response
+}
