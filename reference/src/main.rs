@@ -12,7 +12,7 @@ use clap::{Parser, ValueEnum};
 use reference::{
     HttpBindError, HttpLimits, Limits, NarrowedEnvironment, Options, ProcessEnvironment, Server,
     SystemClock, SystemResolver,
-    core::{Engine, Environment, OutboundPolicy, Reach, Settings},
+    core::{Engine, Environment, OutboundPolicy, QueueLimits, Reach, Settings},
 };
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::WorkerGuard;
@@ -55,6 +55,11 @@ struct Cli {
     #[arg(long, value_name = "BYTES", env = "REFERENCE_HTTP_BODY_BYTES_MAX",
           default_value_t = 1 << 20)]
     http_body_bytes_max: u32,
+
+    /// How often a message of a queue is handed out at most.
+    #[arg(long, value_name = "COUNT", env = "REFERENCE_QUEUE_ATTEMPTS_MAX", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    queue_attempts_max: u32,
 
     /// A web origin whose pages may connect, such as `http://localhost:3000`; repeatable.
     #[arg(long, value_name = "ORIGIN")]
@@ -172,6 +177,10 @@ async fn serve(cli: Cli) -> Result<(), String> {
 fn options(cli: Cli) -> Options {
     let settings = Settings {
         call_timeout: Duration::from_millis(cli.call_timeout_ms),
+        queues: QueueLimits {
+            attempts_max: cli.queue_attempts_max,
+            ..QueueLimits::default()
+        },
         ..Settings::default()
     };
     Options {

@@ -127,6 +127,18 @@ impl Client {
         self.send(&frame.to_string()).await;
     }
 
+    /// Calls a function, and gives the answer to it.
+    pub(crate) async fn call(&mut self, function_id: &str, data: Value) -> Value {
+        let frame = json!({
+            "type": "invokefunction", "invocation_id": "i", "function_id": function_id,
+            "data": data,
+        });
+        self.send(&frame.to_string()).await;
+        let answer = self.frame().await;
+        assert_eq!(answer["type"], "invocationresult", "{answer}");
+        answer
+    }
+
     /// Everything that was sent before has been handled when this returns.
     pub(crate) async fn fence(&mut self) {
         self.send(r#"{"type":"ping"}"#).await;

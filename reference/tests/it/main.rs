@@ -24,6 +24,8 @@ mod names;
 mod ports;
 #[cfg(unix)]
 mod process;
+mod queues;
+mod schedules;
 mod server;
 #[cfg(unix)]
 mod tls;

@@ -216,6 +216,7 @@ async fn a_wrong_command_line_exits_2() {
         ["--outbound", "everywhere"],
         ["--http", "3111"],
         ["--http-body-bytes-max", "1M"],
+        ["--queue-attempts-max", "0"],
     ] {
         let child = command().args(arguments).spawn().unwrap();
         let (code, errors) = finish(child).await;
