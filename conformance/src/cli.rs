@@ -94,6 +94,10 @@ pub(crate) struct RunArgs {
     )]
     pub(crate) variable: Vec<String>,
 
+    /// Where the engine at --url serves http triggers.
+    #[arg(long, value_name = "URL", env = "CONFORMANCE_HTTP_URL")]
+    pub(crate) http_url: Option<String>,
+
     /// Where the suite listens for the requests of the engine; for a port that is not 0, the
     /// next one is used as well.
     #[arg(
@@ -116,6 +120,10 @@ pub(crate) struct RunArgs {
     /// Let every level decide, not only what the documents demand.
     #[arg(long)]
     pub(crate) strict: bool,
+
+    /// Run the cases that take a minute, too: those of cron schedules without seconds.
+    #[arg(long)]
+    pub(crate) slow: bool,
 
     /// How many random histories to drive the engine through; 0 for none.
     #[arg(long, value_name = "N", default_value_t = 12)]

@@ -56,6 +56,7 @@ pub(crate) async fn judge(
         let opened = context.endpoints().await;
         opened.map_err(|error| Problem::new(Exit::Usage, format!("--callback-bind: {error}")))?;
     }
+    let (cases, left_out) = leave_out_slow(args, cases);
     let plan = histories_plan(args);
     let (events, listener) = mpsc::unbounded_channel();
     let collecting = tokio::spawn(collect(listener));
@@ -75,6 +76,7 @@ pub(crate) async fn judge(
         outcomes: &outcomes,
         complete: args.selection.select.is_empty() && !interrupted,
         strict: args.strict,
+        left_out,
         again: &again(args, plan, &outcomes),
         took: began.elapsed(),
     };
@@ -99,12 +101,14 @@ async fn aim(args: &RunArgs, out: &mut dyn Write) -> Result<(Target, Option<Serv
             return Err(Problem::new(Exit::Usage, message));
         }
         let variables = promised(args)?;
+        let http_url = http_url(args)?;
         unless_closed(writeln!(out, "target: {url}"))?;
         let target = Target {
             url: url.clone(),
             variables,
             hello,
             callback,
+            http_url,
         };
         return Ok((target, None));
     }
@@ -122,8 +126,20 @@ async fn aim(args: &RunArgs, out: &mut dyn Write) -> Result<(Target, Option<Serv
         variables,
         hello,
         callback,
+        http_url: server.http_url(),
     };
     Ok((target, Some(server)))
+}
+
+fn http_url(args: &RunArgs) -> Result<Option<String>, Problem> {
+    let Some(url) = &args.http_url else {
+        return Ok(None);
+    };
+    if !url.starts_with("http://") {
+        let message = format!("--http-url: `{url}` must begin with http://");
+        return Err(Problem::new(Exit::Usage, message));
+    }
+    Ok(Some(url.trim_end_matches('/').to_owned()))
 }
 
 fn callback(args: &RunArgs) -> Result<Callback, Problem> {
@@ -160,6 +176,18 @@ fn promised(args: &RunArgs) -> Result<BTreeMap<String, String>, Problem> {
     Ok(variables)
 }
 
+/// Leaves out cases that take a minute, unless they were asked for; how many there are.
+fn leave_out_slow(args: &RunArgs, cases: Vec<Case>) -> (Vec<Case>, usize) {
+    let all = cases.len();
+    let wanted = |case: &Case| args.slow || args.selection.select.contains(&case.id);
+    let left: Vec<Case> = cases
+        .into_iter()
+        .filter(|case| !case.is_slow() || wanted(case))
+        .collect();
+    let left_out = all - left.len();
+    (left, left_out)
+}
+
 fn histories_plan(args: &RunArgs) -> Option<histories::Plan> {
     (wants_histories(&args.selection) && args.histories > 0).then(|| histories::Plan {
         histories: args.histories,
@@ -191,6 +219,9 @@ fn again(args: &RunArgs, plan: Option<histories::Plan>, outcomes: &[Outcome]) ->
     }
     for promise in &args.variable {
         command += &format!(" --variable {}", quoted(promise));
+    }
+    if let Some(url) = &args.http_url {
+        command += &format!(" --http-url {}", quoted(url));
     }
     if args.callback_bind != Callback::default().bind {
         command += &format!(" --callback-bind {}", args.callback_bind);

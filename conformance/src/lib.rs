@@ -8,6 +8,7 @@ pub mod assets;
 pub mod case;
 pub mod endpoint;
 pub mod environment;
+mod exchange;
 pub mod frame;
 pub mod histories;
 pub mod ledger;

@@ -59,6 +59,10 @@ fn main() -> ExitCode {
         variables,
         hello: true,
         callback: Callback::default(),
+        http_url: match url {
+            Some(_) => env::var("CONFORMANCE_HTTP_URL").ok(),
+            None => server.as_ref().and_then(|it| it.http_url()),
+        },
     };
     let context = Arc::new(Context::new(target, Pace::default()).expect("a context"));
     let probes: Vec<_> = cases
@@ -97,6 +101,7 @@ fn variables_of_environment() -> BTreeMap<String, String> {
 fn trials(suite: &Arc<Suite>, cases: &Cases) -> Vec<Trial> {
     let of_cases = cases.iter().cloned().map(|case| {
         let untestable = runner::obstacle(&suite.context, &case, &suite.features).is_some();
+        let is_slow = case.is_slow();
         let (suite, name) = (Arc::clone(suite), case.id.clone());
         Trial::test(name, move || {
             let outcome = suite.runtime.block_on(async {
@@ -108,7 +113,7 @@ fn trials(suite: &Arc<Suite>, cases: &Cases) -> Vec<Trial> {
             });
             suite.judge(&outcome)
         })
-        .with_ignored_flag(untestable)
+        .with_ignored_flag(untestable || is_slow)
     });
     let wandering = {
         let suite = Arc::clone(suite);
@@ -138,6 +143,7 @@ impl Suite {
             outcomes: std::slice::from_ref(outcome),
             complete: false,
             strict: self.strict,
+            left_out: 0,
             again: "cargo test -p conformance --test suite --",
             took: outcome.took,
         };

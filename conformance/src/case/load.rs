@@ -211,10 +211,20 @@ fn check_steps(case: &Case) -> Result<(), String> {
     if let Some(name) = open.iter().find(|it| case.endpoints.contains_key(**it)) {
         return Err(format!("`{name}` is both a session and an endpoint"));
     }
+    let mut asked: Vec<&str> = Vec::new();
     for step in &case.steps {
         let on = step.on.as_str();
         let (is_open, is_endpoint) = (open.contains(&on), case.endpoints.contains_key(on));
         let problem = match &step.action {
+            Action::Request(_) if is_open || is_endpoint || asked.contains(&on) => {
+                Some(format!("`{on}` is the name of something else already"))
+            }
+            Action::Request(request) => {
+                asked.push(on);
+                request.check().err()
+            }
+            Action::ExpectResponse(_) => (!asked.contains(&on))
+                .then(|| format!("no request `{on}` was sent when a step waits for its answer")),
             action if action.is_of_endpoint() => {
                 (!is_endpoint).then(|| format!("there is no endpoint `{on}`"))
             }
@@ -239,9 +249,11 @@ fn check_steps(case: &Case) -> Result<(), String> {
 fn check_templates(action: &Action) -> Result<(), TemplateError> {
     match action {
         Action::Send(template) | Action::SendText(template) => check(template, Use::Send),
-        Action::Expect(template) | Action::Quiet(template) | Action::ExpectRequest(template) => {
-            check(template, Use::Compare)
-        }
+        Action::Expect(template)
+        | Action::Quiet(template)
+        | Action::ExpectRequest(template)
+        | Action::ExpectResponse(template) => check(template, Use::Compare),
+        Action::Request(request) => request.templates().try_for_each(|it| check(it, Use::Send)),
         Action::ExpectAll(templates) => templates.iter().try_for_each(|it| check(it, Use::Compare)),
         Action::ExpectOne(alternatives) => alternatives.iter().try_for_each(|it| match &it.kind {
             AlternativeKind::Expect(template) | AlternativeKind::Quiet(template) => {

@@ -14,7 +14,7 @@ use crate::ledger::Kind;
 pub use self::{
     endpoint::{Answer, Endpoint, RawPart, Repeat},
     load::{CaseError, Cases},
-    step::{Action, Alternative, AlternativeKind, RawFrame, RawOpcode, Step, Yes},
+    step::{Action, Alternative, AlternativeKind, RawFrame, RawOpcode, Request, Step, Yes},
 };
 
 /// How much a case weighs.
@@ -96,6 +96,9 @@ pub struct Case {
     /// Whether its ids are the document's own, so that no other such case may run beside it.
     #[serde(default)]
     pub verbatim: bool,
+    /// How many seconds of the engine's clock have to pass before it can pass.
+    #[serde(default)]
+    pub clock_s: u32,
     /// The HTTP endpoints that the suite serves while the case runs, by name.
     #[serde(default)]
     pub endpoints: BTreeMap<String, Endpoint>,
@@ -114,6 +117,25 @@ pub struct EnvironmentNeeds {
     pub set: Vec<String>,
     /// Must not exist.
     pub unset: Vec<String>,
+}
+
+/// A case whose clock takes longer is left out unless it is asked for, in seconds.
+const CLOCK_S_MAX: u32 = 5;
+
+impl Case {
+    /// Whether it takes so long that it has to be asked for.
+    #[must_use]
+    pub fn is_slow(&self) -> bool {
+        self.clock_s > CLOCK_S_MAX
+    }
+
+    /// Whether it makes requests for http triggers.
+    #[must_use]
+    pub fn makes_requests(&self) -> bool {
+        self.steps
+            .iter()
+            .any(|step| matches!(step.action, Action::Request(_)))
+    }
 }
 
 fn one_worker() -> Vec<String> {

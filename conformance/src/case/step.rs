@@ -1,5 +1,7 @@
 //! The steps of a case, and how they read in JSON: an object with one verb.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -48,9 +50,64 @@ pub enum Action {
     ExpectRequest(Value),
     /// No request is there that was not taken, nor does one arrive shortly after.
     NoRequest,
+    /// Sends an HTTP request for an http trigger, and does not wait.
+    Request(Request),
+    /// Waits for the answer to that request, and compares it.
+    ExpectResponse(Value),
+}
+
+/// An HTTP request.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// `GET` if left out.
+    #[serde(default = "get")]
+    pub method: String,
+    /// The template of path and query.
+    pub target: Value,
+    /// Templates of the values.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Value>,
+    /// The template of a JSON body.
+    pub json: Option<Value>,
+    /// A body as it stands.
+    pub text: Option<String>,
+    /// A body in hexadecimal.
+    pub hex: Option<String>,
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+impl Request {
+    /// The templates in it.
+    pub(super) fn templates(&self) -> impl Iterator<Item = &Value> {
+        let others = self.headers.values().chain(&self.json);
+        std::iter::once(&self.target).chain(others)
+    }
+
+    pub(super) fn check(&self) -> Result<(), String> {
+        let bodies = [self.json.is_some(), self.text.is_some(), self.hex.is_some()];
+        if bodies.into_iter().filter(|it| *it).count() > 1 {
+            return Err("a request has one of `json`, `text` and `hex`".to_owned());
+        }
+        match &self.hex {
+            Some(hex) => hex::decode(hex)
+                .map(|_| ())
+                .map_err(|error| format!("bad hex: {error}")),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Action {
+    /// Whether it is an HTTP exchange's, and not a session's.
+    #[must_use]
+    pub fn is_of_exchange(&self) -> bool {
+        matches!(self, Self::Request(_) | Self::ExpectResponse(_))
+    }
+
     /// Whether it is an endpoint's, and not a session's.
     #[must_use]
     pub fn is_of_endpoint(&self) -> bool {
@@ -150,6 +207,8 @@ struct RawStep {
     expect_close: Option<Vec<u16>>,
     expect_request: Option<Value>,
     no_request: Option<Yes>,
+    request: Option<Request>,
+    expect_response: Option<Value>,
 }
 
 /// The value of a verb that takes none: `true`.
@@ -185,6 +244,8 @@ impl TryFrom<RawStep> for Step {
             raw.expect_close.map(Action::ExpectClose),
             raw.expect_request.map(Action::ExpectRequest),
             raw.no_request.map(|Yes| Action::NoRequest),
+            raw.request.map(Action::Request),
+            raw.expect_response.map(Action::ExpectResponse),
         ];
         let mut given = actions.into_iter().flatten();
         match (given.next(), given.next()) {

@@ -180,6 +180,16 @@ fn explain_step(number: usize, step: &Step, out: &mut dyn Write) -> io::Result<(
             vec![format!("← (request) {}", template_for_people(template))]
         }
         Action::NoRequest => vec!["← no (further) request".to_owned()],
+        Action::Request(request) => {
+            vec![format!(
+                "→ (request) {} {}",
+                request.method,
+                unquoted_for_people(&request.target)
+            )]
+        }
+        Action::ExpectResponse(template) => {
+            vec![format!("← (answer) {}", template_for_people(template))]
+        }
     };
     for (index, line) in lines.iter().enumerate() {
         if index == 0 {

@@ -27,6 +27,8 @@ pub struct Run<'r> {
     pub complete: bool,
     /// Whether every level decides.
     pub strict: bool,
+    /// How many cases were left out, since they take long and were not asked for.
+    pub left_out: usize,
     /// The command that aims at the same target, to be followed by ids.
     pub again: &'r str,
     /// How long it took.
@@ -90,6 +92,14 @@ fn summary(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
             out,
             "{} cases that do not decide differ; they would fail under --strict",
             tally.differing
+        )?;
+    }
+    if run.left_out > 0 {
+        writeln!(
+            out,
+            "{} case{} left out, as they take a minute; --slow runs them",
+            run.left_out,
+            if run.left_out == 1 { "" } else { "s" }
         )?;
     }
     // A clause without a case is as little exercised as a case that could not be run.

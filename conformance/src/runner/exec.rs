@@ -9,6 +9,7 @@ use super::{Context, Features};
 use crate::{
     case::{Action, Case, RawOpcode, Step},
     endpoint::Endpoint,
+    exchange::Exchange,
     session::{Session, Stop},
     template::{Mismatch, Scope, TemplateError},
     transcript::{Direction, Transcript},
@@ -26,6 +27,8 @@ pub(super) struct CaseRun<'c> {
     pub(super) scope: Scope,
     sessions: BTreeMap<String, Session>,
     pub(super) endpoints: BTreeMap<String, Endpoint>,
+    /// The HTTP requests that were sent and whose answers were not yet taken.
+    pub(super) exchanges: BTreeMap<String, Exchange>,
     pub(super) transcript: Transcript,
     /// The labels of the alternatives that came true.
     pub(super) branches: Vec<String>,
@@ -89,6 +92,7 @@ impl<'c> CaseRun<'c> {
             scope: Scope::new(format!("{}-{}", context.run, short(&case.id))),
             sessions: BTreeMap::new(),
             endpoints: BTreeMap::new(),
+            exchanges: BTreeMap::new(),
             transcript,
             branches: Vec::new(),
             remarks: Vec::new(),
@@ -155,6 +159,8 @@ impl<'c> CaseRun<'c> {
             Action::ExpectClose(codes) => self.expect_close(on, codes).await,
             Action::ExpectRequest(template) => self.expect_request(on, template).await,
             Action::NoRequest => self.no_request(on).await,
+            Action::Request(request) => self.request(on, request),
+            Action::ExpectResponse(template) => self.expect_response(on, template).await,
         }
     }
 
@@ -233,13 +239,15 @@ impl<'c> CaseRun<'c> {
 
     /// When patience ends, and how many milliseconds it lasts.
     pub(super) fn deadline(&self) -> (Instant, u128) {
-        let patience = self.context.pace.patience;
+        let clock = Duration::from_secs(self.case.clock_s.into());
+        let patience = self.context.pace.patience + clock;
         (Instant::now() + patience, patience.as_millis())
     }
 
     /// Leaves nothing behind: an engine that does not forget what ended sessions registered
     /// must not make other cases fail.
     pub(super) async fn clean_up(&mut self) {
+        self.exchanges.clear();
         let undo = std::mem::take(&mut self.undo);
         for (session, frame) in undo.iter().rev() {
             if let Some(session) = self.sessions.get_mut(session) {

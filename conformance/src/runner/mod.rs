@@ -2,6 +2,7 @@
 //!
 //! The runner emits [`Event`]s and never learns who listens to them.
 
+mod exchanges;
 mod exec;
 mod requests;
 mod waits;
@@ -22,7 +23,7 @@ use uuid::Uuid;
 use crate::{
     case::Case,
     endpoint::{Callback, Endpoints, EndpointsError},
-    histories,
+    exchange, histories,
     schema::FrameSchemas,
     session::{ConnectError, Session},
     transcript::Transcript,
@@ -41,6 +42,8 @@ pub struct Target {
     pub hello: bool,
     /// How it reaches the endpoints of the suite.
     pub callback: Callback,
+    /// Where it serves http triggers, without a slash at its end.
+    pub http_url: Option<String>,
 }
 
 /// How to run.
@@ -72,9 +75,14 @@ const PATIENCE_MIN: Duration = Duration::from_secs(1);
 const PATIENCE_WITH_SILENCE: Duration = Duration::from_millis(250);
 
 impl Pace {
-    /// The pace for the rest of a run, from how long the probes took that passed.
-    fn adapted(self, probes: &[Outcome]) -> Self {
-        let passed = probes.iter().filter(|it| it.status == Status::Passed);
+    /// The pace for the rest of a run, from how long the probes took that passed and that had
+    /// not to wait for a clock.
+    fn adapted(self, probes: &[Outcome], cases: &[Arc<Case>]) -> Self {
+        let at_once = |outcome: &&Outcome| {
+            let case = cases.iter().find(|case| case.id == outcome.case);
+            outcome.status == Status::Passed && case.is_some_and(|case| case.clock_s == 0)
+        };
+        let passed = probes.iter().filter(at_once);
         let patience = match passed.map(|it| it.took).max() {
             Some(slowest) => (slowest * 20).max(PATIENCE_MIN),
             None => PATIENCE_WITH_SILENCE,
@@ -110,6 +118,7 @@ pub struct Context {
     pub(crate) schemas: Arc<FrameSchemas>,
     /// Opened for the first case that has any.
     endpoints: Arc<OnceCell<Endpoints>>,
+    pub(crate) http: exchange::Client,
 }
 
 impl Context {
@@ -126,6 +135,7 @@ impl Context {
             run: run.chars().take(6).collect(),
             schemas: Arc::new(FrameSchemas::embedded()?),
             endpoints: Arc::default(),
+            http: exchange::client(),
         })
     }
 
@@ -136,6 +146,7 @@ impl Context {
             run: self.run.clone(),
             schemas: Arc::clone(&self.schemas),
             endpoints: Arc::clone(&self.endpoints),
+            http: self.http.clone(),
         }
     }
 
@@ -211,7 +222,7 @@ pub async fn run(
         cases.into_iter().partition(|case| case.probes.is_some());
     let (features, mut outcomes) = Features::probe(context, &probes, events).await;
     let context = &if context.pace.adapts {
-        Arc::new(context.at_pace(context.pace.adapted(&outcomes)))
+        Arc::new(context.at_pace(context.pace.adapted(&outcomes, &probes)))
     } else {
         Arc::clone(context)
     };
@@ -306,6 +317,12 @@ pub fn obstacle(context: &Context, case: &Case, features: &Features) -> Option<S
             "needs `{feature}`, which the engine does not serve (the case that probes for it \
              did not pass)"
         ));
+    }
+    if case.makes_requests() && context.target.http_url.is_none() {
+        return Some(
+            "needs the address at which the engine serves http triggers; say it with --http-url"
+                .to_owned(),
+        );
     }
     let set = &context.target.variables;
     if let Some(name) = case

@@ -250,6 +250,70 @@ fn the_asyncapi_document_refers_to_every_schema_of_the_protocol() {
     }
 }
 
+fn spec(file: &str) -> String {
+    let path = format!("{}/../spec/{file}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn coverage_in_words(coverage: Coverage) -> &'static str {
+    match coverage {
+        Coverage::Full => "full",
+        Coverage::Registration => "registration only",
+        Coverage::None => "none",
+    }
+}
+
+/// What stands below a heading, up to the next one.
+fn section<'t>(text: &'t str, heading: &str) -> &'t str {
+    let (_, after) = text
+        .split_once(&format!("{heading}\n"))
+        .unwrap_or_else(|| panic!("there is no `{heading}`"));
+    after.split("\n##").next().unwrap()
+}
+
+#[test]
+fn the_protocol_says_of_each_clause_what_the_ledger_says() {
+    let protocol = spec("protocol.md");
+    for clause in ledger().clauses {
+        let coverage = coverage_in_words(clause.coverage);
+        if clause.kind == Kind::Decided {
+            let row = format!(
+                "| {} | {}: {} | {coverage} |",
+                clause.id, clause.title, clause.statement
+            );
+            assert!(protocol.lines().any(|line| line == row), "{row}");
+            continue;
+        }
+        let heading = format!("#### {} {}", clause.id, clause.title);
+        // A clause that two examples show stands at both of them.
+        let line = format!("{heading}\n");
+        let parts = protocol.split(&line).skip(1);
+        let mut told = parts.map(|part| part.split("\n##").next().unwrap_or_default());
+        let tells = |part: &str| {
+            part.contains(&clause.statement)
+                && part.contains(&format!("Coverage: {coverage}."))
+                && clause.later.as_ref().is_none_or(|it| part.contains(it))
+        };
+        assert!(told.any(tells), "{heading}");
+    }
+}
+
+#[test]
+fn the_decisions_say_what_the_ledger_says() {
+    let decisions = spec("decisions.md");
+    for clause in ledger().clauses {
+        if clause.kind != Kind::Decided {
+            continue;
+        }
+        let told = section(&decisions, &format!("## {} {}", clause.id, clause.title));
+        assert_eq!(told.trim_start().lines().next(), Some(&*clause.statement));
+        let later = told
+            .lines()
+            .find_map(|line| line.strip_prefix("- **Later.** "));
+        assert_eq!(later, clause.later.as_deref(), "{}", clause.id);
+    }
+}
+
 #[test]
 fn the_readme_says_of_each_clause_what_the_ledger_says() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");

@@ -13,7 +13,9 @@ use conformance::{
 };
 use reference::{
     Options, Server,
-    core::{Deadline, Effect, Engine, HttpRequest, Input, Machine, Settings, World},
+    core::{
+        Deadline, Effect, Engine, HttpRequest, HttpTriggerRequest, Input, Machine, Settings, World,
+    },
 };
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -29,6 +31,7 @@ pub(crate) enum Fate {
 
 type Outgoing = Box<dyn FnMut(&mut Value) -> Fate + Send>;
 type Incoming = Box<dyn FnMut(&mut Value) -> bool + Send>;
+type Http = Box<dyn FnMut(&str, &str) -> (String, String) + Send>;
 type Requests = Box<dyn FnMut(&mut HttpRequest) -> bool + Send>;
 
 /// The reference with a fault around it.
@@ -37,6 +40,7 @@ pub(crate) struct Faulty {
     outgoing: Outgoing,
     incoming: Incoming,
     requests: Requests,
+    http: Http,
     deaf_to_endings: bool,
 }
 
@@ -48,6 +52,7 @@ impl Faulty {
             outgoing: Box::new(alter),
             incoming: Box::new(|_| true),
             requests: Box::new(|_| true),
+            http: Box::new(|method, target| (method.to_owned(), target.to_owned())),
             deaf_to_endings: false,
         }
     }
@@ -75,6 +80,17 @@ impl Faulty {
         }
     }
 
+    /// Alters the methods and targets of requests for http triggers.
+    pub(crate) fn and_http(
+        self,
+        alter: impl FnMut(&str, &str) -> (String, String) + Send + 'static,
+    ) -> Self {
+        Self {
+            http: Box::new(alter),
+            ..self
+        }
+    }
+
     /// Does not notice when sessions end.
     pub(crate) fn deaf_to_endings() -> Self {
         Self {
@@ -86,8 +102,17 @@ impl Faulty {
 
 impl Machine for Faulty {
     fn handle(&mut self, input: Input<'_>, world: &mut World<'_>, effects: &mut Vec<Effect>) {
-        let altered;
+        let (altered, method, target);
         let input = match input {
+            Input::HttpRequest { exchange, request } => {
+                (method, target) = (self.http)(request.method, request.target);
+                let request = HttpTriggerRequest {
+                    method: &method,
+                    target: &target,
+                    ..request
+                };
+                Input::HttpRequest { exchange, request }
+            }
             Input::Disconnected { .. } if self.deaf_to_endings => return,
             Input::Text { session, frame } => match serde_json::from_str::<Value>(frame) {
                 Ok(mut value) if value.is_object() => {
@@ -205,6 +230,7 @@ async fn run(
         variables: embedded::variables(),
         hello: true,
         callback: Callback::default(),
+        http_url: server.http_url(),
     };
     // A fault shows as a frame that does not come: what is waited for in vain is the time of
     // these tests. It has to be long enough for a busy machine all the same.
@@ -216,7 +242,7 @@ async fn run(
     let context = Arc::new(Context::new(target, pace).unwrap());
     let ledger = Ledger::embedded().unwrap();
     let cases = Cases::embedded(&ledger).unwrap();
-    let selected = match part {
+    let mut selected = match part {
         Part::Everything => cases.select(&[]),
         Part::Clause(clause) => cases.select(&[clause.to_owned()]),
         Part::Clauses(clauses) => {
@@ -229,6 +255,8 @@ async fn run(
             .cloned()
             .collect(),
     };
+    // What takes a minute is not for tests that are run all the time.
+    selected.retain(|case| !case.is_slow());
     let (events, _) = mpsc::unbounded_channel();
     runner::run(&context, selected, plan, &events).await
 }

@@ -13,6 +13,7 @@ mod data;
 mod endpoint_faults;
 mod engines;
 mod faults;
+mod firing_faults;
 mod snapshots;
 
 #[path = "../../src/embedded.rs"]
