@@ -28,7 +28,7 @@ impl Timetable {
         })
     }
 
-    /// Whether the hour field begins with `*`, which decides about folds.
+    /// Whether the hour field begins with `*`, which decides about gaps and folds.
     pub(super) fn hour_is_wildcard(&self) -> bool {
         self.hour_is_wildcard
     }

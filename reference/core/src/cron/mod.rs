@@ -4,12 +4,14 @@
 //! zone. A time that this clock shows once is one firing. Where the clock is changed:
 //!
 //! - **Gap.** A time that the clock skips fires at the end of the gap, which is the first instant
-//!   after the change, whatever the hour field. All that is skipped by one gap is one firing, and
-//!   the same one as that of a time scheduled for its very end.
-//! - **Fold.** A time that the clock shows twice fires twice if the hour field is a wildcard, that
-//!   is, begins with `*`; then the schedule goes on in the second pass as it did in the first.
-//!   With any other hour field, be it a list or a range of all hours, it fires in the first pass
-//!   alone.
+//!   after the change. All that is skipped by one gap is one firing, and the same one as that of a
+//!   time scheduled for its very end. But if the hour field is a wildcard, that is, begins with
+//!   `*`, what is skipped does not fire at all.
+//! - **Fold.** A time that the clock shows twice fires in the first pass alone. But if the hour
+//!   field is a wildcard, it fires twice: the schedule goes on in the second pass as it did in the
+//!   first.
+//!
+//! So a wildcard keeps its real interval. A list or a range of all hours is none.
 //!
 //! So in New York, where 02:00 to 03:00 is skipped in March and 01:00 to 02:00 repeated in
 //! November (times of day on the clock there, EST or EDT where they need telling apart):
@@ -21,8 +23,8 @@
 //! | `0 1,2 * * *` | 01:00, 03:00 | 01:00 EDT, 02:00 |
 //! | `* 1 * * *` | 01:00 to 01:59 | 01:00 to 01:59 EDT |
 //! | `*/30 * * * *` | … 01:30, 03:00, 03:30 … | … 01:00 EDT, 01:30 EDT, 01:00 EST, 01:30 EST, 02:00 … |
-//! | `0 */2 * * *` | 00:00, 03:00, 04:00 … | 00:00, 02:00, 04:00 … (in Berlin 00:00, 02:00 CEST, 02:00 CET, 04:00 …) |
-//! | `15 * * * *` | 01:15, 03:00, 03:15 … | 01:15 EDT, 01:15 EST, 02:15 … |
+//! | `0 */2 * * *` | 00:00, 04:00 … | 00:00, 02:00, 04:00 … (in Berlin 00:00, 02:00 CEST, 02:00 CET, 04:00 …) |
+//! | `15 * * * *` | 01:15, 03:15 … | 01:15 EDT, 01:15 EST, 02:15 … |
 //!
 //! A change of the clock is any change of a zone's offset, for the summer or for good. Schedules
 //! begin with the civil year 1970 and end with 2100, the years of the `cron` package.

@@ -19,7 +19,7 @@ pub(super) fn next_after(
         .checked_add_offset(offset_at(zone, after))?;
     let due = timetable.next_after(civil)?;
     let wildcard = timetable.hour_is_wildcard();
-    let (due, floor) = match Fold::around(zone, civil) {
+    let (mut due, floor) = match Fold::around(zone, civil) {
         // The second pass belongs to wildcards.
         Some(fold) if !wildcard && fold.at <= after => (timetable.next_from(fold.end)?, after),
         // What remains of the first pass has nothing; the second starts over.
@@ -29,6 +29,10 @@ pub(super) fn next_after(
         ),
         _ => (due, after),
     };
+    // What a gap skips of a wildcard is skipped.
+    while wildcard && let Some(end) = gap_end(zone, due) {
+        due = timetable.next_from(end.naive_utc().checked_add_offset(offset_at(zone, end))?)?;
+    }
     firings(zone, due).find(|at| *at > floor)
 }
 
@@ -83,7 +87,7 @@ fn firings(zone: Tz, civil: NaiveDateTime) -> impl Iterator<Item = DateTime<Utc>
     instants.into_iter().flatten()
 }
 
-/// The first instant after the gap that a civil time is in.
+/// The first instant after the gap that a civil time is in, if it is in one.
 fn gap_end(zone: Tz, civil: NaiveDateTime) -> Option<DateTime<Utc>> {
     let (begin, offset_before) = GapInfo::new(&civil, &zone)?.begin?;
     instant(begin, offset_before.fix())

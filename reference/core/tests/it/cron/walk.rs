@@ -103,8 +103,11 @@ pub fn walk(
         let now = shown(at);
         let repeated = now <= latest;
         let keeps_firing = expression.hour.is_wildcard() || !repeated;
-        let fires = expression.matches(now) && keeps_firing
-            || between(previous, now, step).any(|skipped| expression.matches(skipped));
+        let makes_up = || {
+            let mut skipped = between(previous, now, step);
+            !expression.hour.is_wildcard() && skipped.any(|civil| expression.matches(civil))
+        };
+        let fires = expression.matches(now) && keeps_firing || makes_up();
         if fires && after < at && at <= until {
             firings.push(at);
         }
