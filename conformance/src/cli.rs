@@ -12,6 +12,7 @@ Exit codes:
   3    the target cannot be reached
   4    no case was selected
   5    every selected case was untestable
+  6    a case that is expected to fail passes, or does not exist
   70   a fault of the suite's own
   130  interrupted";
 

@@ -146,7 +146,7 @@ fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Problem> {
         .enable_all()
         .build()
         .map_err(|error| Problem::new(Exit::OurFault, error))?;
-    let done = runtime.block_on(judge(args, &ledger, selected, out));
+    let done = runtime.block_on(judge(args, &ledger, &cases, selected, out));
     // A history that is still under way when the run is interrupted is not waited for.
     runtime.shutdown_background();
     done

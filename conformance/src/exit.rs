@@ -11,6 +11,7 @@ pub(crate) enum Exit {
     Unreachable = 3,
     NothingRan = 4,
     OnlyUntestable = 5,
+    StaleExpectation = 6,
     OurFault = 70,
     Interrupted = 130,
 }

@@ -8,14 +8,15 @@ use std::{
 };
 
 use conformance::{
-    case::Case,
+    case::{Case, Cases},
     endpoint::Callback,
     environment::Environment,
+    expectation::{self, Expectation, Stale},
     histories,
     ledger::Ledger,
     report::{self, Run, Style},
     runner::{self, Context, Event, Pace, Target},
-    verdict::{Outcome, Status, Tally},
+    verdict::{CaseVerdict, Outcome, Status, Tally},
 };
 use reference::Server;
 use tokio::sync::mpsc;
@@ -31,6 +32,7 @@ use crate::{
 pub(crate) async fn judge(
     args: &RunArgs,
     ledger: &Ledger,
+    all: &Cases,
     cases: Vec<Case>,
     out: &mut dyn Write,
 ) -> Result<Exit, Problem> {
@@ -65,18 +67,21 @@ pub(crate) async fn judge(
         () = interrupt.wait() => true,
     };
     drop(events);
-    let outcomes = collecting
+    let mut outcomes = collecting
         .await
         .map_err(|error| Problem::new(Exit::OurFault, error))?;
     if let Some(server) = server {
         server.shutdown().await;
     }
+    let expectations: &[Expectation] = &[];
+    let stale = expectation::apply(expectations, &mut outcomes, |id| all.get(id).is_some());
     let run = Run {
         ledger,
         outcomes: &outcomes,
         complete: args.selection.select.is_empty() && !interrupted,
         strict: args.strict,
         left_out,
+        stale: &stale,
         again: &again(args, plan, &outcomes),
         took: began.elapsed(),
     };
@@ -88,7 +93,7 @@ pub(crate) async fn judge(
         let message = "interrupted: what had ended by then is reported";
         return Err(Problem::new(Exit::Interrupted, message));
     }
-    Ok(exit_of(&outcomes, args.strict))
+    Ok(exit_of(&outcomes, &stale, args.strict))
 }
 
 /// The target, which is the embedded reference if no other is given; the first line says which.
@@ -197,15 +202,29 @@ fn histories_plan(args: &RunArgs) -> Option<histories::Plan> {
     })
 }
 
-fn exit_of(outcomes: &[Outcome], strict: bool) -> Exit {
+fn exit_of(outcomes: &[Outcome], stale: &[Stale], strict: bool) -> Exit {
     let tally = Tally::of(outcomes, strict);
-    if tally.failed > 0 {
+    if tally.count(CaseVerdict::HarnessError) > 0 {
+        Exit::OurFault
+    } else if tally.count(CaseVerdict::Failed) > 0 {
         Exit::DoesNotConform
-    } else if tally.passed == 0 && tally.differing == 0 {
+    } else if !stale.is_empty() {
+        Exit::StaleExpectation
+    } else if outcomes
+        .iter()
+        .all(|it| nothing_is_known(it.verdict(strict)))
+    {
         Exit::OnlyUntestable
     } else {
         Exit::Conforms
     }
+}
+
+fn nothing_is_known(verdict: CaseVerdict) -> bool {
+    matches!(
+        verdict,
+        CaseVerdict::Untestable | CaseVerdict::NotApplicable
+    )
 }
 
 /// The command that aims at the same target in the same way.

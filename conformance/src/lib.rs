@@ -9,6 +9,7 @@ pub mod case;
 pub mod endpoint;
 pub mod environment;
 mod exchange;
+pub mod expectation;
 pub mod frame;
 pub mod histories;
 pub mod ledger;

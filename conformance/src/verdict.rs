@@ -1,6 +1,8 @@
 //! Verdicts: of a case, and of the clauses that its cases judge.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::Serialize;
 
 use crate::{
     case::Level,
@@ -19,6 +21,65 @@ pub enum Status {
     Failed(Box<Failure>),
     /// It could not be exercised: neither a pass nor a failure.
     Untestable(String),
+    /// Whoever runs the suite says that it has no meaning for this engine.
+    NotApplicable(String),
+    /// The case or the suite is at fault: nothing is known of the engine.
+    Broken(String),
+}
+
+/// What a run says of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaseVerdict {
+    /// It holds.
+    Passed,
+    /// It does not, and decides.
+    Failed,
+    /// It does not, and does not decide: a text, a suggestion, a companion message.
+    Differs,
+    /// The documents are silent, and this engine does otherwise than the reference.
+    Observed,
+    /// It does not hold, and that was expected.
+    ExpectedFailure,
+    /// It holds, and was expected not to.
+    UnexpectedPass,
+    /// It has no meaning for this engine.
+    NotApplicable,
+    /// It could not be exercised.
+    Untestable,
+    /// The suite is at fault.
+    HarnessError,
+}
+
+impl CaseVerdict {
+    /// All of them, in the order in which they are counted.
+    pub const ALL: [Self; 9] = [
+        Self::Passed,
+        Self::Failed,
+        Self::Differs,
+        Self::Observed,
+        Self::ExpectedFailure,
+        Self::UnexpectedPass,
+        Self::NotApplicable,
+        Self::Untestable,
+        Self::HarnessError,
+    ];
+
+    /// Its name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Differs => "differs",
+            Self::Observed => "observed",
+            Self::ExpectedFailure => "expected failure",
+            Self::UnexpectedPass => "unexpected pass",
+            Self::NotApplicable => "not applicable",
+            Self::Untestable => "untestable",
+            Self::HarnessError => "harness error",
+        }
+    }
 }
 
 /// Where and how a case failed.
@@ -34,6 +95,8 @@ pub struct Failure {
     pub mismatches: Vec<Mismatch>,
     /// The steps that led there, if they are not those of a case file.
     pub history: Vec<String>,
+    /// Whether the case is at fault, and not the engine.
+    pub is_the_cases: bool,
 }
 
 /// A case that has been run.
@@ -51,6 +114,8 @@ pub struct Outcome {
     pub quote: Option<String>,
     /// How it ended.
     pub status: Status,
+    /// Why it was expected to fail, if it was.
+    pub expected: Option<String>,
     /// Which of several allowed things the engine did, by their labels.
     pub branches: Vec<String>,
     /// What the engine was seen to do where nothing is prescribed.
@@ -67,7 +132,23 @@ impl Outcome {
     /// Whether it makes the run fail.
     #[must_use]
     pub fn decides_against(&self, strict: bool) -> bool {
-        matches!(self.status, Status::Failed(_)) && self.level.decides(strict)
+        self.verdict(strict) == CaseVerdict::Failed
+    }
+
+    /// What the run says of it.
+    #[must_use]
+    pub fn verdict(&self, strict: bool) -> CaseVerdict {
+        match (&self.status, &self.expected) {
+            (Status::Passed, None) => CaseVerdict::Passed,
+            (Status::Passed, Some(_)) => CaseVerdict::UnexpectedPass,
+            (Status::Failed(_), Some(_)) => CaseVerdict::ExpectedFailure,
+            (Status::Failed(_), None) if self.level.decides(strict) => CaseVerdict::Failed,
+            (Status::Failed(_), None) if self.level == Level::Observe => CaseVerdict::Observed,
+            (Status::Failed(_), None) => CaseVerdict::Differs,
+            (Status::Untestable(_), _) => CaseVerdict::Untestable,
+            (Status::NotApplicable(_), _) => CaseVerdict::NotApplicable,
+            (Status::Broken(_), _) => CaseVerdict::HarnessError,
+        }
     }
 }
 
@@ -82,6 +163,8 @@ pub enum Verdict {
     InPart(String),
     /// A case that decides failed.
     Failed,
+    /// A case that would decide failed, and was expected to.
+    FailsAsExpected(String),
     /// Only what does not decide differs: a text, a suggestion, a silence of the documents.
     Differs,
     /// Nothing of it could be exercised.
@@ -101,6 +184,15 @@ impl Verdict {
         if judging.iter().any(|it| it.decides_against(strict)) {
             return Self::Failed;
         }
+        let excused = judging.iter().find_map(|it| match &it.expected {
+            Some(reason) if matches!(it.status, Status::Failed(_)) && it.level.decides(strict) => {
+                Some(reason.clone())
+            }
+            _ => None,
+        });
+        if let Some(reason) = excused {
+            return Self::FailsAsExpected(reason);
+        }
         let differs =
             |it: &Outcome| matches!(it.status, Status::Failed(_)) && it.level.says_of(clause.kind);
         if judging.iter().any(|it| differs(it)) {
@@ -109,6 +201,8 @@ impl Verdict {
         if judging.iter().any(|it| it.status == Status::Passed) {
             let missed = judging.iter().find_map(|it| match &it.status {
                 Status::Untestable(reason)
+                | Status::NotApplicable(reason)
+                | Status::Broken(reason)
                     if it.level == Level::Must && it.case != histories::ID =>
                 {
                     Some(reason.clone())
@@ -124,8 +218,10 @@ impl Verdict {
             };
         }
         let reason = judging.iter().find_map(|it| match &it.status {
-            Status::Untestable(reason) => Some(reason.clone()),
-            _ => None,
+            Status::Untestable(reason) | Status::NotApplicable(reason) | Status::Broken(reason) => {
+                Some(reason.clone())
+            }
+            Status::Passed | Status::Failed(_) => None,
         });
         match (reason, &clause.later, complete) {
             (Some(reason), _, _) => Self::Untestable(reason),
@@ -143,6 +239,7 @@ impl Verdict {
             Self::RegistrationOnly => "registration only",
             Self::InPart(_) => "passed in part",
             Self::Failed => "failed",
+            Self::FailsAsExpected(_) => "expected failure",
             Self::Differs => "differs",
             Self::Untestable(_) => "untestable",
             Self::NotSelected => "not selected",
@@ -150,33 +247,30 @@ impl Verdict {
     }
 }
 
-/// The counts of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Cases that hold.
-    pub passed: usize,
-    /// Cases that make the run fail.
-    pub failed: usize,
-    /// Cases that differ without deciding.
-    pub differing: usize,
-    /// Cases that could not be exercised.
-    pub untestable: usize,
-}
+/// The counts of a run, by verdict.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally(BTreeMap<CaseVerdict, usize>);
 
 impl Tally {
     /// Counts outcomes.
     #[must_use]
     pub fn of(outcomes: &[Outcome], strict: bool) -> Self {
-        let mut tally = Self::default();
+        let mut counts = BTreeMap::new();
         for outcome in outcomes {
-            let count = match outcome.status {
-                Status::Passed => &mut tally.passed,
-                Status::Failed(_) if outcome.level.decides(strict) => &mut tally.failed,
-                Status::Failed(_) => &mut tally.differing,
-                Status::Untestable(_) => &mut tally.untestable,
-            };
-            *count += 1;
+            *counts.entry(outcome.verdict(strict)).or_default() += 1;
         }
-        tally
+        Self(counts)
+    }
+
+    /// How many there are of a verdict.
+    #[must_use]
+    pub fn count(&self, verdict: CaseVerdict) -> usize {
+        self.0.get(&verdict).copied().unwrap_or_default()
+    }
+
+    /// How many there are of any of several.
+    #[must_use]
+    pub fn count_any(&self, verdicts: &[CaseVerdict]) -> usize {
+        verdicts.iter().map(|it| self.count(*it)).sum()
     }
 }

@@ -144,6 +144,7 @@ impl Suite {
             complete: false,
             strict: self.strict,
             left_out: 0,
+            stale: &[],
             again: "cargo test -p conformance --test suite --",
             took: outcome.took,
         };

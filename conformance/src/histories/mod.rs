@@ -133,6 +133,7 @@ pub async fn run(context: &Arc<Context>, features: &Features, plan: Plan) -> Out
         status: found.status,
         branches: Vec::new(),
         remarks: Vec::new(),
+        expected: None,
         transcript: found.transcript,
         took: began.elapsed(),
     }
@@ -226,6 +227,7 @@ fn failed(plan: Plan, history: &[Step], deviation: Deviation) -> Status {
         history: steps
             .map(|(at, step)| format!("{:>3}  {step:?}", at + 1))
             .collect(),
+        is_the_cases: false,
     }))
 }
 

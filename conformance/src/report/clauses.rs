@@ -94,7 +94,9 @@ fn row(run: &Run<'_>, clause: &Clause, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     let note = match &verdict {
-        Verdict::Untestable(reason) | Verdict::InPart(reason) => Some(reason.as_str()),
+        Verdict::Untestable(reason)
+        | Verdict::InPart(reason)
+        | Verdict::FailsAsExpected(reason) => Some(reason.as_str()),
         Verdict::RegistrationOnly => clause.later.as_deref(),
         _ => None,
     };
@@ -123,6 +125,7 @@ fn style_of(verdict: &Verdict) -> Ansi {
         Verdict::Passed => GOOD,
         Verdict::Failed => BAD,
         Verdict::Differs
+        | Verdict::FailsAsExpected(_)
         | Verdict::RegistrationOnly
         | Verdict::InPart(_)
         | Verdict::Untestable(_) => DOUBT,

@@ -12,8 +12,9 @@ use std::{
 
 pub use self::explain::{explain_case, explain_clause, explain_histories, list};
 use crate::{
+    expectation::Stale,
     ledger::Ledger,
-    verdict::{Outcome, Tally, Verdict},
+    verdict::{CaseVerdict, Outcome, Tally, Verdict},
 };
 
 /// A run that has ended, with what is needed to judge it.
@@ -29,6 +30,8 @@ pub struct Run<'r> {
     pub strict: bool,
     /// How many cases were left out, since they take long and were not asked for.
     pub left_out: usize,
+    /// Expectations that have to go, or to be mended.
+    pub stale: &'r [Stale],
     /// The command that aims at the same target, to be followed by ids.
     pub again: &'r str,
     /// How long it took.
@@ -70,6 +73,7 @@ fn summary(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
         "passed",
         "passed in part",
         "failed",
+        "expected failure",
         "differs",
         "registration only",
         "untestable",
@@ -87,12 +91,32 @@ fn summary(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
         counts.join(", "),
         run.took.as_secs_f64()
     )?;
-    if tally.differing > 0 {
+    let differing = tally.count_any(&[CaseVerdict::Differs, CaseVerdict::Observed]);
+    if differing > 0 {
         writeln!(
             out,
-            "{} cases that do not decide differ; they would fail under --strict",
-            tally.differing
+            "{differing} cases that do not decide differ; they would fail under --strict"
         )?;
+    }
+    for (verdict, what) in [
+        (CaseVerdict::ExpectedFailure, "failed as expected"),
+        (
+            CaseVerdict::NotApplicable,
+            "not applicable, as the target says",
+        ),
+        (
+            CaseVerdict::HarnessError,
+            "could not be run, by a fault of the suite",
+        ),
+    ] {
+        match tally.count(verdict) {
+            0 => {}
+            1 => writeln!(out, "1 case {what}")?,
+            count => writeln!(out, "{count} cases {what}")?,
+        }
+    }
+    for stale in run.stale {
+        writeln!(out, "stale expectation: {}", stale.describe())?;
     }
     if run.left_out > 0 {
         writeln!(
@@ -116,9 +140,17 @@ fn summary(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "{} passed, {} failed, {} skipped",
-        tally.passed,
-        tally.failed,
-        tally.untestable + unexercised
+        tally.count(CaseVerdict::Passed),
+        tally.count_any(&[
+            CaseVerdict::Failed,
+            CaseVerdict::UnexpectedPass,
+            CaseVerdict::HarnessError
+        ]),
+        tally.count_any(&[
+            CaseVerdict::Untestable,
+            CaseVerdict::NotApplicable,
+            CaseVerdict::ExpectedFailure
+        ]) + unexercised
     )
 }
 

@@ -72,10 +72,6 @@ impl CaseRun<'_> {
         if mismatches.is_empty() {
             return Ok(());
         }
-        Err(Fault {
-            expected,
-            problem: "it arrived, but it differs".to_owned(),
-            mismatches,
-        })
+        Err(Fault::differs(expected, mismatches))
     }
 }

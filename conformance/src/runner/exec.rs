@@ -1,6 +1,6 @@
 //! Performing the steps of one case.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -44,6 +44,8 @@ pub(super) struct Fault {
     pub(super) expected: String,
     pub(super) problem: String,
     pub(super) mismatches: Vec<Mismatch>,
+    /// Whether the case is at fault, and not the engine.
+    pub(super) is_the_cases: bool,
 }
 
 impl Fault {
@@ -52,6 +54,25 @@ impl Fault {
             expected: expected.into(),
             problem: problem.into(),
             mismatches: Vec::new(),
+            is_the_cases: false,
+        }
+    }
+
+    /// Something arrived, and is not what was expected.
+    pub(super) fn differs(expected: impl Into<String>, mismatches: Vec<Mismatch>) -> Self {
+        Self {
+            mismatches,
+            ..Self::new(expected, "it arrived, but it differs")
+        }
+    }
+
+    pub(super) fn of_case(problem: impl fmt::Display) -> Self {
+        Self {
+            is_the_cases: true,
+            ..Self::new(
+                "a case that can be run",
+                format!("the case is at fault: {problem}"),
+            )
         }
     }
 
@@ -62,10 +83,7 @@ impl Fault {
 
 impl From<TemplateError> for Fault {
     fn from(error: TemplateError) -> Self {
-        Self::new(
-            "a case that can be run",
-            format!("the case is at fault: {error}"),
-        )
+        Self::of_case(error)
     }
 }
 
@@ -108,6 +126,7 @@ impl<'c> CaseRun<'c> {
                 problem: fault.problem,
                 mismatches: fault.mismatches,
                 history: Vec::new(),
+                is_the_cases: fault.is_the_cases,
             }
         };
         let case = self.case;
@@ -133,9 +152,8 @@ impl<'c> CaseRun<'c> {
                 Ok(())
             }
             Action::SendRaw(raw) => {
-                let payload = hex::decode(&raw.hex).map_err(|error| {
-                    Fault::new("a case that can be run", format!("bad hex: {error}"))
-                })?;
+                let payload =
+                    hex::decode(&raw.hex).map_err(|it| Fault::of_case(format!("bad hex: {it}")))?;
                 let as_text = raw.opcode == RawOpcode::Text;
                 self.session(on)?.send_bytes(payload, as_text).await;
                 Ok(())

@@ -286,6 +286,7 @@ pub async fn run_case(context: &Context, case: &Case, features: &Features) -> Ou
                     } = failure;
                     Status::Untestable(format!("expected that {expected}; {problem}"))
                 }
+                Err(failure) if failure.is_the_cases => Status::Broken(failure.problem),
                 Err(failure) => Status::Failed(Box::new(failure)),
             };
             run.clean_up().await;
@@ -301,6 +302,7 @@ pub async fn run_case(context: &Context, case: &Case, features: &Features) -> Ou
         level: case.level,
         quote: case.quote.clone(),
         status,
+        expected: None,
         branches,
         remarks,
         malformed: context.schemas.faults(&transcript),

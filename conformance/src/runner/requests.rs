@@ -98,11 +98,7 @@ impl CaseRun<'_> {
             return Ok(());
         }
         self.explain_signature(&mismatches, template, &request);
-        Err(Fault {
-            expected,
-            problem: "it arrived, but it differs".to_owned(),
-            mismatches,
-        })
+        Err(Fault::differs(expected, mismatches))
     }
 
     pub(super) async fn no_request(&mut self, on: &str) -> Result<(), Fault> {

@@ -135,11 +135,10 @@ impl CaseRun<'_> {
                     self.scope = captured;
                     Ok(index)
                 }
-                Match::KeyOnly(index) => Err(Fault {
-                    expected: templates.describe(on),
-                    problem: "the frame arrived, but it differs".to_owned(),
-                    mismatches: templates.mismatches(index, &mut scope, &frame)?,
-                }),
+                Match::KeyOnly(index) => {
+                    let mismatches = templates.mismatches(index, &mut scope, &frame)?;
+                    Err(Fault::differs(templates.describe(on), mismatches))
+                }
             },
             Err(stop) => {
                 let mut fault = Fault::stopped(templates.describe(on), stop, patience_ms);

@@ -464,6 +464,7 @@ async fn the_report_of_a_failing_run() {
         complete: false,
         strict: false,
         left_out: 0,
+        stale: &[],
         again: "conformance run --url ws://127.0.0.1:49134",
         took: Duration::from_millis(1_234),
     };
