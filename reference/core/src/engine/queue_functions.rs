@@ -7,8 +7,9 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::{Engine, Output};
 use crate::{
     Failure,
-    queue::{Message, QueueStats, queue_and_function},
+    queue::{Message, QueueStats, lane, queue_and_function},
     time::rfc3339_milliseconds,
+    wire::{kind_of, whole_number},
 };
 
 const PEEK_COUNT_DEFAULT: usize = 10;
@@ -21,27 +22,18 @@ impl Engine {
         data: &RawValue,
         out: &mut Output<'_, '_>,
     ) -> Result<Box<RawValue>, Failure> {
-        #[derive(Deserialize)]
-        struct Arguments<'a> {
-            queue_name: Option<String>,
-            topic: Option<String>,
-            #[serde(borrow)]
-            data: Option<&'a RawValue>,
-        }
-        let arguments: Arguments<'_> = read(data)?;
-        let queue = arguments.queue_name.or(arguments.topic);
-        let queue = queue.ok_or_else(|| Failure::invalid_request("`queue_name` is missing"))?;
+        let arguments = Arguments::read(data)?;
+        let queue = match text("topic", arguments.topic)? {
+            Some(topic) if arguments.queue_name.is_none() => topic,
+            _ => required_text("queue_name", arguments.queue_name)?,
+        };
         self.enqueue(&queue, None, arguments.data.unwrap_or(RawValue::NULL), out)
     }
 
     /// `engine::queue::stats`: `{queue_name}` for one queue, nothing for all of them.
     pub(super) fn queue_stats(&self, data: &RawValue) -> Result<Box<RawValue>, Failure> {
-        #[derive(Default, Deserialize)]
-        struct Arguments {
-            queue_name: Option<String>,
-        }
-        let arguments: Option<Arguments> = read(data)?;
-        let wanted = arguments.and_then(|it| it.queue_name);
+        let arguments = Arguments::read(data)?;
+        let wanted = text("queue_name", arguments.queue_name)?;
         let all = self.firing.queues().stats();
         let shown = all.map(|stats| ListedQueue::of(&stats)).filter(|queue| {
             let is_wanted = |name: &String| *name == queue.queue_name;
@@ -52,32 +44,79 @@ impl Engine {
         }))
     }
 
-    /// `engine::queue::peek`: `{queue_name, count?}`. Nothing is consumed.
+    /// `engine::queue::peek`: `{queue_name, function_id?, count?}`. Without a function the
+    /// messages that are for triggers. Nothing is consumed.
     pub(super) fn queue_peek(&self, data: &RawValue) -> Result<Box<RawValue>, Failure> {
-        #[derive(Deserialize)]
-        struct Arguments {
-            queue_name: Option<String>,
-            count: Option<usize>,
-        }
-        let arguments: Arguments = read(data)?;
-        let queue_name = arguments
-            .queue_name
-            .ok_or_else(|| Failure::invalid_request("`queue_name` is missing"))?;
-        let count = arguments.count.unwrap_or(PEEK_COUNT_DEFAULT);
-        if count > PEEK_COUNT_MAX {
-            let problem = format!("`count` must not be larger than {PEEK_COUNT_MAX}, got {count}");
-            return Err(Failure::invalid_request(problem));
-        }
-        let messages = self.firing.queues().peek(&queue_name, count);
+        let arguments = Arguments::read(data)?;
+        let queue = required_text("queue_name", arguments.queue_name)?;
+        let function_id = text("function_id", arguments.function_id)?;
+        let queue = function_id.map_or(queue.clone(), |it| lane(&queue, &it));
+        let count = arguments.count()?;
+        let messages = self.firing.queues().peek(&queue, count);
         Ok(raw(&Messages {
             messages: messages.into_iter().map(ListedMessage::of).collect(),
         }))
     }
 }
 
-fn read<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Result<T, Failure> {
-    serde_json::from_str(data.get())
-        .map_err(|error| Failure::invalid_request(format!("`data` cannot be read: {error}")))
+/// Every field that one of these functions knows; others are ignored.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Arguments<'a> {
+    #[serde(borrow)]
+    queue_name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    topic: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    function_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    count: Option<&'a RawValue>,
+}
+
+impl<'a> Arguments<'a> {
+    fn read(data: &'a RawValue) -> Result<Self, Failure> {
+        match kind_of(data) {
+            "an object" => serde_json::from_str(data.get()).map_err(|error| {
+                Failure::invalid_request(format!("`data` cannot be read: {error}"))
+            }),
+            "null" => Ok(Self::default()),
+            kind => {
+                let problem = format!("`data` must be an object, got {kind}");
+                Err(Failure::invalid_request(problem))
+            }
+        }
+    }
+
+    fn count(&self) -> Result<usize, Failure> {
+        let Some(raw) = self.count else {
+            return Ok(PEEK_COUNT_DEFAULT);
+        };
+        let count = whole_number(raw).and_then(|it| usize::try_from(it).ok());
+        count.filter(|it| *it <= PEEK_COUNT_MAX).ok_or_else(|| {
+            let got = match kind_of(raw) {
+                "a number" => raw.get(),
+                kind => kind,
+            };
+            Failure::invalid_request(format!(
+                "`data.count` must be a whole number from 0 to {PEEK_COUNT_MAX}, got {got}"
+            ))
+        })
+    }
+}
+
+fn text(field: &str, raw: Option<&RawValue>) -> Result<Option<String>, Failure> {
+    let wrong = |raw| {
+        let got = kind_of(raw);
+        Failure::invalid_request(format!("`data.{field}` must be a string, got {got}"))
+    };
+    raw.map(|raw| serde_json::from_str(raw.get()).map_err(|_| wrong(raw)))
+        .transpose()
+}
+
+fn required_text(field: &str, raw: Option<&RawValue>) -> Result<String, Failure> {
+    text(field, raw)?.ok_or_else(|| Failure::invalid_request(format!("`data.{field}` is missing")))
 }
 
 /// Strings, numbers and raw JSON: serializing them cannot fail.
