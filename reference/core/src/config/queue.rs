@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use super::Config;
-use crate::{error::Failure, wire::whole_number};
+use crate::{error::Failure, queue::DEAD_LETTER, wire::whole_number};
 
-/// With the `::dead_letter` that may be at its end.
+/// Without the `::dead_letter` that may be at its end.
 const QUEUE_NAME_BYTES_MAX: usize = 1_024;
 const BATCH_SIZE_DEFAULT: u64 = 10;
 const BATCH_SIZE_MAX: u64 = 10_000;
@@ -26,11 +26,12 @@ pub(super) fn read(config: &Config<'_>) -> Result<QueueConfig, Failure> {
     if queue_name.contains('\0') {
         return Err(config.refuse("queue_name", "must not hold a NUL character"));
     }
-    if queue_name.len() > QUEUE_NAME_BYTES_MAX {
-        let problem = format!(
-            "must not be longer than {QUEUE_NAME_BYTES_MAX} bytes, got {}",
-            queue_name.len()
-        );
+    let bytes = queue_name
+        .strip_suffix(DEAD_LETTER)
+        .unwrap_or(&queue_name)
+        .len();
+    if bytes > QUEUE_NAME_BYTES_MAX {
+        let problem = format!("must not be longer than {QUEUE_NAME_BYTES_MAX} bytes, got {bytes}");
         return Err(config.refuse("queue_name", &problem));
     }
     let expected = format!("a whole number from 1 to {BATCH_SIZE_MAX}");

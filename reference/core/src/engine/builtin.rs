@@ -66,7 +66,7 @@ impl About {
 impl Engine {
     pub(super) fn call_engine(
         &mut self,
-        session: SessionId,
+        session: Option<SessionId>,
         function: EngineFunction,
         data: &RawValue,
         out: &mut Output<'_, '_>,
@@ -76,7 +76,9 @@ impl Engine {
             EngineFunction::QueueStats => return self.queue_stats(data),
             EngineFunction::QueuePeek => return self.queue_peek(data),
             EngineFunction::RegisterWorker => {
-                self.describe_worker(session, data, out);
+                if let Some(session) = session {
+                    self.describe_worker(session, data, out);
+                }
                 RawValue::NULL.to_owned()
             }
             EngineFunction::ListFunctions => self.list_functions(),

@@ -50,11 +50,12 @@ enum ServedBy {
 /// A call to make.
 #[derive(Debug)]
 pub(super) struct Order<'a> {
-    /// On whose behalf: the session that calls, or that registered the trigger.
-    pub(super) session: SessionId,
+    /// The session that calls, or that registered the trigger; if there is none, the call is on
+    /// behalf of the session that serves the function.
+    pub(super) on_behalf_of: Option<SessionId>,
     pub(super) origin: Origin,
     pub(super) frame: &'a InvokeFunction<'a>,
-    /// How long it may take, if not as long as any call or the endpoint's own time.
+    /// How long it may take, if not as long as any call; an endpoint's own time bounds it too.
     pub(super) patience: Option<Duration>,
 }
 
@@ -103,7 +104,7 @@ impl Engine {
             ))),
             Some(Action::Void) | None => {
                 let order = Order {
-                    session,
+                    on_behalf_of: Some(session),
                     origin,
                     frame,
                     patience: None,
@@ -121,8 +122,8 @@ impl Engine {
 
     /// Makes a call, whose outcome goes to its origin.
     pub(super) fn call(&mut self, order: Order<'_>, out: &mut Output<'_, '_>) {
-        let (session, frame) = (order.session, order.frame);
-        let reporter = self.worker_id(session);
+        let (session, frame) = (order.on_behalf_of, order.frame);
+        let reporter = session.map_or(Uuid::nil(), |it| self.worker_id(it));
         if let Some(function) = EngineFunction::named(&frame.function_id) {
             let result = self.call_engine(session, function, frame.data, out);
             let outcome = match &result {
@@ -137,9 +138,12 @@ impl Engine {
             return self.conclude(reporter, order.origin, &frame.function_id, outcome, out);
         };
         let worker = registration.session;
-        if let Some(endpoint) = registration.endpoint.clone() {
-            return self.call_endpoint(order, function_id, &endpoint, out);
+        let endpoint = registration.endpoint.clone();
+        let session = session.unwrap_or(worker);
+        if let Some(endpoint) = endpoint {
+            return self.call_endpoint(session, order, function_id, &endpoint, out);
         }
+        let reporter = self.worker_id(session);
         let served_by = ServedBy::Worker(worker);
         let patience = order.patience.unwrap_or(self.settings.call_timeout);
         let id = self.begin_call(

@@ -36,18 +36,18 @@ impl Functions {
         self.by_id.contains_key(id)
     }
 
-    pub(super) fn add(&mut self, id: Arc<str>, registration: Registration) {
-        self.by_id
-            .entry(id)
-            .or_default()
-            .registrations
-            .push(registration);
+    /// Whether nobody served it before.
+    pub(super) fn add(&mut self, id: Arc<str>, registration: Registration) -> bool {
+        let function = self.by_id.entry(id).or_default();
+        function.registrations.push(registration);
+        function.registrations.len() == 1
     }
 
-    /// Takes one session's registration away; others keep theirs (D-03).
-    pub(super) fn remove(&mut self, id: &str, session: SessionId) {
+    /// Takes one session's registration away; others keep theirs (D-03). Whether nobody serves it
+    /// any more.
+    pub(super) fn remove(&mut self, id: &str, session: SessionId) -> bool {
         let Some(function) = self.by_id.get_mut(id) else {
-            return;
+            return false;
         };
         if let Some(index) = function.index_of(session) {
             function.registrations.remove(index);
@@ -55,9 +55,11 @@ impl Functions {
                 function.next -= 1;
             }
         }
-        if function.registrations.is_empty() {
+        let gone = function.registrations.is_empty();
+        if gone {
             self.by_id.remove(id);
         }
+        gone
     }
 
     /// Who is to serve the next call of a function: round-robin (D-03).

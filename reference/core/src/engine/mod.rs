@@ -11,11 +11,11 @@ mod sessions;
 mod trigger_types;
 mod triggers;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use uuid::Uuid;
 
-pub(crate) use self::triggers::TriggerKey;
+pub(crate) use self::firing::Armed;
 use self::{
     calls::Calls,
     firing::Firing,
@@ -95,10 +95,7 @@ pub enum DeadlineReason {
 enum Due {
     Call(Uuid),
     TriggerRegistration(WaitingFor),
-    Resume {
-        subscriber: Subscriber,
-        function_id: Arc<str>,
-    },
+    Resume(Subscriber),
 }
 
 /// The reference engine.
@@ -208,10 +205,7 @@ impl Engine {
             match due {
                 Due::Call(id) => self.call_timed_out(id, out),
                 Due::TriggerRegistration(waiting) => self.provider_timed_out(&waiting, out),
-                Due::Resume {
-                    subscriber,
-                    function_id,
-                } => self.resume(&subscriber, &function_id),
+                Due::Resume(subscriber) => self.resume(&subscriber),
             }
         }
         self.fire_schedules(out);
@@ -263,7 +257,7 @@ impl Machine for Engine {
             reason: match due {
                 Due::Call(_) => DeadlineReason::CallTimeout,
                 Due::TriggerRegistration(_) => DeadlineReason::TriggerRegistrationTimeout,
-                Due::Resume { .. } => DeadlineReason::QueueRetry,
+                Due::Resume(_) => DeadlineReason::QueueRetry,
             },
             watches_wall_clock: schedule.is_some(),
         });

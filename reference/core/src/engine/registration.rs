@@ -95,8 +95,9 @@ impl Engine {
         if let Some(session) = self.sessions.get_mut(session) {
             session.functions.insert(Arc::clone(&key));
         }
-        self.functions.add(key, registration);
-        self.function_changed(id);
+        if self.functions.add(key, registration) {
+            self.function_changed(id, true);
+        }
         let registered = EventKind::Registered {
             subject: Subject::Function,
             id: id.to_owned(),
@@ -114,10 +115,16 @@ impl Engine {
         let own = self.sessions.get_mut(session);
         let had = own.is_some_and(|own| own.functions.remove(id));
         if had {
-            self.functions.remove(id, session);
-            self.function_changed(id);
+            self.remove_function(id, session);
         }
         self.report_unregistered(session, Subject::Function, id, had, out);
+    }
+
+    /// Takes one session's registration of a function away.
+    pub(super) fn remove_function(&mut self, id: &str, session: SessionId) {
+        if self.functions.remove(id, session) {
+            self.function_changed(id, false);
+        }
     }
 
     /// For display only: nothing is kept but a line of the log (CO-14).

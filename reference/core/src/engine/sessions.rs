@@ -122,8 +122,7 @@ impl Engine {
         };
         out.report(session.worker_id, ended);
         for function in &session.functions {
-            self.functions.remove(function, id);
-            self.function_changed(function);
+            self.remove_function(function, id);
         }
         for (trigger_id, trigger) in session.triggers {
             self.release_trigger(&(id, trigger_id), &trigger, out);

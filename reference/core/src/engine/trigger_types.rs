@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Due, Engine, Output,
-    triggers::{Trigger, TriggerKey},
+    triggers::{Trigger, TriggerKey, armed},
 };
 use crate::{
     Builtin, EventKind, Failure, SessionId, Subject,
@@ -376,7 +376,7 @@ impl Engine {
         out: &mut Output<'_, '_>,
     ) {
         if let Some(builtin) = Builtin::named(&trigger.trigger_type) {
-            return self.disarm(key, builtin, &trigger.function_id);
+            return self.disarm(armed(key, &trigger.function_id), builtin);
         }
         self.trigger_types
             .forget_trigger(&trigger.trigger_type, key);

@@ -4,14 +4,16 @@ use std::{borrow::Cow, sync::Arc};
 
 use serde_json::value::RawValue;
 
-use super::{Engine, Output, builtin::EngineFunction, registration::REGISTRATION_BYTES_MAX};
+use super::{
+    Engine, Output, builtin::EngineFunction, firing::Armed, registration::REGISTRATION_BYTES_MAX,
+};
 use crate::{
     Builtin, EventKind, Failure, SessionId, Subject, TriggerConfig,
     wire::{RegisterTrigger, TriggerRegistrationResult},
 };
 
 /// A trigger's name in the whole engine: its id is unique only within its session (RT-11).
-pub(crate) type TriggerKey = (SessionId, Arc<str>);
+pub(super) type TriggerKey = (SessionId, Arc<str>);
 
 /// A trigger of a live session.
 #[derive(Debug)]
@@ -32,10 +34,12 @@ impl Engine {
         out: &mut Output<'_, '_>,
     ) {
         let key: TriggerKey = (session, (&*frame.id).into());
+        let function_id: Arc<str> = (&*frame.function_id).into();
         let armed = match self.check_trigger(session, frame) {
-            Ok(Some(config)) => self
-                .arm(&key, config, &frame.function_id, out)
-                .map(|()| true),
+            Ok(Some(config)) => {
+                let trigger = armed(&key, &function_id);
+                self.arm(trigger, config, out).map(|()| true)
+            }
             Ok(None) => Ok(false),
             Err(failure) => Err(failure),
         };
@@ -46,7 +50,7 @@ impl Engine {
                 return self.report_refusal(session, Subject::Trigger, &frame.id, &failure, out);
             }
         };
-        self.add_trigger(&key, frame);
+        self.add_trigger(&key, function_id, frame);
         if is_builtin {
             self.send(session, &result_of(frame, None), out);
             self.report_trigger(
@@ -95,11 +99,16 @@ impl Engine {
         Ok(config)
     }
 
-    fn add_trigger(&mut self, key: &TriggerKey, frame: &RegisterTrigger<'_>) {
+    fn add_trigger(
+        &mut self,
+        key: &TriggerKey,
+        function_id: Arc<str>,
+        frame: &RegisterTrigger<'_>,
+    ) {
         let (session, id) = key;
         let trigger = Trigger {
             trigger_type: (&*frame.trigger_type).into(),
-            function_id: (&*frame.function_id).into(),
+            function_id,
             config: frame.config.map(RawValue::to_owned),
             provider_id: None,
         };
@@ -156,6 +165,16 @@ impl Engine {
             detail: format!(" ({trigger_type}) for function `{function_id}`"),
         };
         self.report(session, registered, out);
+    }
+}
+
+/// A trigger as it is known to what fires it.
+pub(super) fn armed(key: &TriggerKey, function_id: &Arc<str>) -> Armed {
+    let (session, id) = key;
+    Armed {
+        session: *session,
+        id: Arc::clone(id),
+        function_id: Arc::clone(function_id),
     }
 }
 

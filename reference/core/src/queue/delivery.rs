@@ -17,8 +17,6 @@ pub(crate) struct Delivery {
     pub(crate) id: DeliveryId,
     /// Whose turn it is.
     pub(crate) subscription: Subscriber,
-    /// The function to call; absent if it is that of a trigger.
-    pub(crate) function_id: Option<Arc<str>>,
     /// How long the call may take.
     pub(crate) visibility_timeout: Duration,
     /// The `data` of the call.

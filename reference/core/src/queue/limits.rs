@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::queue_and_function;
 
 /// What ends the name of the queue in which the dead letters of another are kept.
-const DEAD_LETTER: &str = "::dead_letter";
+pub(crate) const DEAD_LETTER: &str = "::dead_letter";
 
 /// What can be set about queues (D-13, D-28).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl QueueLimits {
     pub(super) fn check_queues(&self, queue: &str, queues: usize) -> Result<(), Refused> {
         if queues >= self.queues_max {
             return Err(Refused::TooManyQueues {
-                queue: queue.to_owned(),
+                queue: queue_and_function(queue).0.to_owned(),
                 queues,
                 queues_max: self.queues_max,
             });
@@ -82,7 +82,7 @@ impl QueueLimits {
     pub(super) fn check_room(&self, queue: &str, messages: usize) -> Result<(), Refused> {
         if messages >= self.queue_messages_max {
             return Err(Refused::QueueFull {
-                queue: queue.to_owned(),
+                queue: queue_and_function(queue).0.to_owned(),
                 messages,
                 messages_max: self.queue_messages_max,
             });

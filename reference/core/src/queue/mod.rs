@@ -25,8 +25,9 @@ use self::{
     index::{Queue, Subscription},
     store::bytes_of,
 };
-use crate::{QueueConfig, engine::TriggerKey};
+use crate::{QueueConfig, engine::Armed};
 
+pub(crate) use self::limits::DEAD_LETTER;
 pub use self::limits::QueueLimits;
 pub(crate) use self::{
     delivery::{Delivery, DeliveryId, Settled},
@@ -40,14 +41,16 @@ pub(crate) use self::{
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Subscriber {
     /// A trigger (RT-06).
-    Trigger(TriggerKey),
+    Trigger(Armed),
     /// The function that the messages of a lane are for (CO-20); several calls of it may be under
     /// way at once, each on a seat of its own.
     Function {
         /// As [`lane`] names it.
         lane: Arc<str>,
+        /// The same function as in that name.
+        function_id: Arc<str>,
         /// Which of them.
-        seat: u8,
+        seat: usize,
     },
 }
 
@@ -68,6 +71,14 @@ pub(crate) fn queue_and_function(name: &str) -> (&str, Option<&str>) {
 }
 
 impl Subscriber {
+    /// What is called for the messages.
+    pub(crate) fn function_id(&self) -> &Arc<str> {
+        match self {
+            Self::Trigger(trigger) => &trigger.function_id,
+            Self::Function { function_id, .. } => function_id,
+        }
+    }
+
     fn is_function(&self) -> bool {
         matches!(self, Self::Function { .. })
     }
@@ -245,9 +256,9 @@ impl<S: Store> Queues<S> {
         self.store.count_attempt(&batch);
         let messages = || batch.iter().filter_map(|it| self.store.get(*it));
         let single = messages().next().filter(|_| key.is_function());
-        let (function_id, payload) = match single {
-            Some(message) => (message.function_id.clone(), message.data.clone()),
-            None => (None, payload(&name, messages())),
+        let payload = match single {
+            Some(message) => message.data.clone(),
+            None => payload(&name, messages()),
         };
         let turn = self.number();
         let id = DeliveryId(turn);
@@ -265,7 +276,6 @@ impl<S: Store> Queues<S> {
         Some(Delivery {
             id,
             subscription: key,
-            function_id,
             visibility_timeout,
             payload,
         })

@@ -126,7 +126,7 @@ impl Engine {
                 let settlement = match outcome {
                     Outcome::Result { result, .. } => Settlement::of_result(Some(result)),
                     Outcome::Failure(failure) if failure.code() == Code::TooManyRequests => {
-                        self.pause(subscriber, function_id, out);
+                        self.pause(subscriber, out);
                         Settlement::NotCalled
                     }
                     Outcome::Error { .. } | Outcome::Failure(_) => Settlement::Failed,

@@ -75,12 +75,13 @@ impl Requests {
 impl Engine {
     pub(super) fn call_endpoint(
         &mut self,
+        session: SessionId,
         order: Order<'_>,
         function_id: Arc<str>,
         endpoint: &Endpoint,
         out: &mut Output<'_, '_>,
     ) {
-        let (session, frame) = (order.session, order.frame);
+        let frame = order.frame;
         let reporter = self.worker_id(session);
         let load = match self.calls.requests.begin(session, frame.data.get()) {
             Ok(load) => load,
@@ -91,6 +92,7 @@ impl Engine {
         };
         let served_by = ServedBy::Endpoint(load);
         let patience = order.patience.unwrap_or(endpoint.timeout);
+        let patience = patience.min(endpoint.timeout);
         let id = self.begin_call(
             served_by,
             reporter,

@@ -22,7 +22,7 @@ impl Engine {
         for firing in self.firing.agenda.take_due(wall) {
             let payload = Payload {
                 trigger: "cron",
-                job_id: &firing.key.1,
+                job_id: &firing.key.id,
                 scheduled_time: rfc3339_seconds(firing.scheduled),
                 actual_time: rfc3339_milliseconds(wall),
             };
@@ -31,7 +31,6 @@ impl Engine {
             let shot = Shot {
                 origin: Origin::Nobody,
                 data: &data,
-                patience: None,
                 traceparent: None,
                 baggage: None,
             };

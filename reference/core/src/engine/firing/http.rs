@@ -1,24 +1,25 @@
 //! Requests for http triggers (RT-04).
 
-use super::{Engine, Origin, Output, Shot, TriggerKey};
+use super::{Armed, Engine, Origin, Output, Shot};
 use crate::{Effect, EventKind, ExchangeId, Failure, HttpAnswer, HttpConfig, HttpTriggerRequest};
 
 impl Engine {
     pub(super) fn add_route(
         &mut self,
-        key: &TriggerKey,
+        trigger: Armed,
         config: &HttpConfig,
         out: &mut Output<'_, '_>,
     ) -> Result<(), Failure> {
+        let (session, id) = (trigger.session, trigger.id.to_string());
         let routes = &mut self.firing.routes;
-        let inserted = routes.insert(&config.path, &config.method, key.clone())?;
+        let inserted = routes.insert(&config.path, &config.method, trigger)?;
         if inserted.shadowed_by.is_some() {
             let shadowed = EventKind::RouteShadowed {
-                id: key.1.to_string(),
+                id,
                 method: config.method.clone(),
                 path: config.path.clone(),
             };
-            self.report(key.0, shadowed, out);
+            self.report(session, shadowed, out);
         }
         Ok(())
     }
@@ -38,15 +39,15 @@ impl Engine {
             Err(why) => Err(HttpAnswer::of_unmatched(&request, &why)),
         };
         match routed {
-            Ok((key, payload)) => {
+            Ok((trigger, payload)) => {
+                let baggage = values(&request, "baggage").join(",");
                 let shot = Shot {
                     origin: Origin::Http(exchange),
                     data: &payload,
-                    patience: None,
-                    traceparent: header(&request, "traceparent"),
-                    baggage: header(&request, "baggage"),
+                    traceparent: only(&values(&request, "traceparent")),
+                    baggage: Some(&*baggage).filter(|it| !it.is_empty()),
                 };
-                self.fire(&key, shot, out);
+                self.fire(&trigger, shot, out);
             }
             Err(answer) => out.push(Effect::Respond {
                 exchange,
@@ -56,14 +57,19 @@ impl Engine {
     }
 }
 
-/// The value of a header that came once.
-fn header<'a>(request: &HttpTriggerRequest<'a>, name: &str) -> Option<&'a str> {
-    let mut values = request
-        .headers
-        .iter()
-        .filter(|(it, _)| it.eq_ignore_ascii_case(name));
-    match (values.next(), values.next()) {
-        (Some((_, value)), None) => std::str::from_utf8(value).ok(),
+/// The values of a header, in their order. One that is no UTF-8 cannot be passed on.
+fn values<'a>(request: &HttpTriggerRequest<'a>, name: &str) -> Vec<&'a str> {
+    let headers = request.headers.iter();
+    headers
+        .filter(|(it, _)| it.eq_ignore_ascii_case(name))
+        .filter_map(|(_, value)| std::str::from_utf8(value).ok())
+        .collect()
+}
+
+/// Of a header that must come once, as W3C Trace Context has it.
+fn only<'a>(values: &[&'a str]) -> Option<&'a str> {
+    match values {
+        [value] => Some(value),
         _ => None,
     }
 }

@@ -11,26 +11,34 @@ use std::{
 };
 
 use serde_json::value::RawValue;
-use uuid::Uuid;
 
 use super::{
     Engine, Output, Settings,
-    calls::{Order, Origin, Outcome},
-    triggers::TriggerKey,
+    calls::{Order, Origin},
 };
 use crate::{
-    Builtin, Deadline, DeadlineReason, Failure, Now, TriggerConfig,
+    Builtin, Deadline, DeadlineReason, Failure, Now, SessionId, TriggerConfig,
     cron::Agenda,
     http::Routes,
     queue::{Queues, Subscriber},
     wire::InvokeFunction,
 };
 
+/// A trigger that fires, with all that firing it takes: whoever hands one out need not look it up.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Armed {
+    /// Whose it is.
+    pub(crate) session: SessionId,
+    pub(crate) id: Arc<str>,
+    /// What it calls.
+    pub(crate) function_id: Arc<str>,
+}
+
 /// What triggers wait for.
 #[derive(Debug)]
 pub(super) struct Firing {
-    routes: Routes<TriggerKey>,
-    agenda: Agenda<TriggerKey>,
+    routes: Routes<Armed>,
+    agenda: Agenda<Armed>,
     queues: Queues,
     /// Who waits for messages on behalf of a function: nobody is handed any while it is gone.
     subscribers: HashMap<Arc<str>, BTreeSet<Subscriber>>,
@@ -75,7 +83,6 @@ impl Firing {
 struct Shot<'a> {
     origin: Origin,
     data: &'a RawValue,
-    patience: Option<Duration>,
     traceparent: Option<&'a str>,
     baggage: Option<&'a str>,
 }
@@ -104,49 +111,39 @@ impl Engine {
     /// `invalid_config`, and nothing has changed.
     pub(super) fn arm(
         &mut self,
-        key: &TriggerKey,
+        trigger: Armed,
         config: TriggerConfig,
-        function_id: &str,
         out: &mut Output<'_, '_>,
     ) -> Result<(), Failure> {
         match config {
-            TriggerConfig::Http(config) => self.add_route(key, &config, out),
+            TriggerConfig::Http(config) => self.add_route(trigger, &config, out),
             TriggerConfig::Cron(config) => {
                 let wall = out.now().wall;
-                self.firing.agenda.insert(key.clone(), config, wall);
+                self.firing.agenda.insert(trigger, config, wall);
                 Ok(())
             }
-            TriggerConfig::Queue(config) => self.subscribe(key, &config, function_id),
+            TriggerConfig::Queue(config) => self.subscribe(trigger, &config),
         }
     }
 
     /// Has a trigger fire no more. A call that it has made goes on.
-    pub(super) fn disarm(&mut self, key: &TriggerKey, builtin: Builtin, function_id: &str) {
+    pub(super) fn disarm(&mut self, trigger: Armed, builtin: Builtin) {
         match builtin {
             Builtin::Http => {
-                self.firing.routes.remove(key);
+                self.firing.routes.remove(&trigger);
             }
             Builtin::Cron => {
-                self.firing.agenda.remove(key);
+                self.firing.agenda.remove(&trigger);
             }
-            Builtin::Queue => self.unsubscribe(&Subscriber::Trigger(key.clone()), function_id),
+            Builtin::Queue => self.unsubscribe(&Subscriber::Trigger(trigger)),
         }
     }
 
     /// Calls the function of a trigger, whether or not it is there (D-06).
-    fn fire(&mut self, key: &TriggerKey, shot: Shot<'_>, out: &mut Output<'_, '_>) {
-        let (session, id) = key;
-        let trigger = self.sessions.get(*session).map(|it| &it.triggers);
-        let Some(trigger) = trigger.and_then(|triggers| triggers.get(id)) else {
-            // A trigger that is gone is disarmed; whoever waits is told all the same.
-            let failure = Failure::function_not_found("");
-            let outcome = Outcome::Failure(&failure);
-            return self.conclude(Uuid::nil(), shot.origin, "", outcome, out);
-        };
-        let function_id = Arc::clone(&trigger.function_id);
+    fn fire(&mut self, trigger: &Armed, shot: Shot<'_>, out: &mut Output<'_, '_>) {
         let frame = InvokeFunction {
             invocation_id: None,
-            function_id: (&*function_id).into(),
+            function_id: (&*trigger.function_id).into(),
             data: shot.data,
             metadata: None,
             traceparent: shot.traceparent.map(Into::into),
@@ -154,10 +151,10 @@ impl Engine {
             action: None,
         };
         let order = Order {
-            session: *session,
+            on_behalf_of: Some(trigger.session),
             origin: shot.origin,
             frame: &frame,
-            patience: shot.patience,
+            patience: None,
         };
         self.call(order, out);
     }

@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
-use super::{Engine, Order, Origin, Output, Shot, TriggerKey};
+use super::{Armed, Engine, Order, Origin, Output};
 use crate::{
-    Code, EventKind, Failure, QueueConfig, SessionId,
+    Code, EventKind, Failure, QueueConfig,
     engine::{Due, builtin::EngineFunction},
     queue::{Delivery, DeliveryId, Refused, Settlement, Subscriber, lane, queue_and_function},
     wire::InvokeFunction,
@@ -16,11 +16,9 @@ use crate::{
 
 /// How many calls of one function through one queue are under way at once, where the queue has
 /// no trigger to say so.
-const LANE_CALLS_MAX: u8 = 10;
+const LANE_CALLS_MAX: usize = 10;
 /// How long messages wait for a function that cannot be called just now.
 const RETRY_TIME: Duration = Duration::from_secs(1);
-/// On whose behalf messages are handed out that no trigger asked for: no session's.
-const NO_SESSION: SessionId = SessionId(u64::MAX);
 
 /// The answer to who has enqueued a message (CO-20).
 #[derive(Serialize)]
@@ -32,12 +30,10 @@ struct Receipt {
 impl Engine {
     pub(super) fn subscribe(
         &mut self,
-        key: &TriggerKey,
+        trigger: Armed,
         config: &QueueConfig,
-        function_id: &str,
     ) -> Result<(), Failure> {
-        let subscriber = Subscriber::Trigger(key.clone());
-        self.add_subscriber(subscriber, config, function_id)
+        self.add_subscriber(Subscriber::Trigger(trigger), config)
             .map_err(|refused| Failure::invalid_config(format!("Invalid queue config: {refused}")))
     }
 
@@ -45,18 +41,17 @@ impl Engine {
         &mut self,
         subscriber: Subscriber,
         config: &QueueConfig,
-        function_id: &str,
     ) -> Result<(), Refused> {
         self.firing.queues.subscribe(subscriber.clone(), config)?;
-        let known = self.firing.subscribers.get_key_value(function_id);
-        let function_id = known.map_or_else(|| function_id.into(), |(id, _)| Arc::clone(id));
+        let function_id = Arc::clone(subscriber.function_id());
         let subscribers = self.firing.subscribers.entry(function_id);
         subscribers.or_default().insert(subscriber);
         Ok(())
     }
 
-    pub(super) fn unsubscribe(&mut self, subscriber: &Subscriber, function_id: &str) {
+    pub(super) fn unsubscribe(&mut self, subscriber: &Subscriber) {
         self.firing.queues.unsubscribe(subscriber);
+        let function_id = subscriber.function_id();
         if let Some(subscribers) = self.firing.subscribers.get_mut(function_id) {
             subscribers.remove(subscriber);
             if subscribers.is_empty() {
@@ -66,15 +61,9 @@ impl Engine {
     }
 
     /// A function has come, or has gone for good: its messages are handed out, or wait.
-    pub(in crate::engine) fn function_changed(&mut self, function_id: &str) {
-        let ready = self.functions.contains(function_id);
-        for subscriber in self
-            .firing
-            .subscribers
-            .get(function_id)
-            .into_iter()
-            .flatten()
-        {
+    pub(in crate::engine) fn function_changed(&mut self, function_id: &str, ready: bool) {
+        let subscribers = self.firing.subscribers.get(function_id);
+        for subscriber in subscribers.into_iter().flatten() {
             self.firing.queues.set_ready(subscriber, ready);
         }
     }
@@ -96,7 +85,8 @@ impl Engine {
             return Err(Failure::function_not_found(function_id));
         }
         let receipt = self.enqueue(queue, Some(function_id), frame.data, out)?;
-        self.open_lane(queue, function_id).map_err(refusal)?;
+        // The lane holds a message now, so that nothing refuses a seat in it.
+        self.widen_lane(queue, function_id).map_err(refusal)?;
         Ok(receipt)
     }
 
@@ -120,41 +110,43 @@ impl Engine {
         Ok(to_raw_value(&receipt).unwrap_or_else(|_| RawValue::NULL.to_owned()))
     }
 
-    /// Has the messages of a lane handed out, until there are none.
-    fn open_lane(&mut self, queue: &str, function_id: &str) -> Result<(), Refused> {
-        let lane: Arc<str> = lane(queue, function_id).into();
+    /// Has the messages of a lane handed out, until there are none: with each message comes a
+    /// seat, up to a number.
+    fn widen_lane(&mut self, queue: &str, function_id: &str) -> Result<(), Refused> {
+        let lane = lane(queue, function_id);
         let stats = self.firing.queues.stats_of(&lane);
-        if stats.is_some_and(|stats| stats.subscriptions > 0) {
+        let seat = stats.map_or(0, |stats| stats.subscriptions);
+        if seat >= LANE_CALLS_MAX {
             return Ok(());
         }
         let config = QueueConfig {
-            queue_name: lane.to_string(),
+            queue_name: lane,
             batch_size: 1,
             visibility_timeout: self.settings.call_timeout,
         };
-        for seat in 0..LANE_CALLS_MAX {
-            let lane = Arc::clone(&lane);
-            let subscriber = Subscriber::Function { lane, seat };
-            self.add_subscriber(subscriber, &config, function_id)?;
-        }
-        Ok(())
+        let seat = seat_of(&config.queue_name, function_id, seat);
+        self.add_subscriber(seat, &config)
     }
 
-    fn close_lane_if_empty(&mut self, name: &Arc<str>) {
+    fn close_lane_if_empty(&mut self, name: &str) {
         let (_, Some(function_id)) = queue_and_function(name) else {
             return;
         };
-        let stats = self.firing.queues.stats_of(name);
-        if stats.is_some_and(|stats| stats.visible + stats.in_flight > 0) {
+        let Some(stats) = self.firing.queues.stats_of(name) else {
             return;
-        }
-        for seat in 0..LANE_CALLS_MAX {
-            let lane = Arc::clone(name);
-            self.unsubscribe(&Subscriber::Function { lane, seat }, function_id);
+        };
+        if stats.visible + stats.in_flight == 0 {
+            for seat in 0..stats.subscriptions {
+                self.unsubscribe(&seat_of(name, function_id, seat));
+            }
         }
     }
 
     /// Hands out what can be handed out. Whatever may have changed that is followed by this.
+    ///
+    /// It ends: a delivery leaves its subscriber with a call under way, or paused. No other
+    /// outcome comes at once, since nobody who waits on behalf of a function that is not there is
+    /// handed anything, and nobody waits on behalf of one of the engine's own.
     pub(in crate::engine) fn hand_out(&mut self, out: &mut Output<'_, '_>) {
         while let Some(delivery) = self.firing.queues.next_delivery() {
             self.deliver(delivery, out);
@@ -162,42 +154,32 @@ impl Engine {
     }
 
     fn deliver(&mut self, delivery: Delivery, out: &mut Output<'_, '_>) {
+        let frame = InvokeFunction {
+            invocation_id: None,
+            function_id: (&**delivery.subscription.function_id()).into(),
+            data: &delivery.payload,
+            metadata: None,
+            traceparent: None,
+            baggage: None,
+            action: None,
+        };
+        let (on_behalf_of, patience) = match &delivery.subscription {
+            Subscriber::Trigger(trigger) => {
+                (Some(trigger.session), Some(delivery.visibility_timeout))
+            }
+            Subscriber::Function { .. } => (None, None),
+        };
         let origin = Origin::Delivery {
             delivery: delivery.id,
             subscriber: delivery.subscription.clone(),
         };
-        let patience = Some(delivery.visibility_timeout);
-        match (&delivery.subscription, delivery.function_id) {
-            (Subscriber::Trigger(key), _) => {
-                let shot = Shot {
-                    origin,
-                    data: &delivery.payload,
-                    patience,
-                    traceparent: None,
-                    baggage: None,
-                };
-                self.fire(key, shot, out);
-            }
-            (Subscriber::Function { .. }, Some(function_id)) => {
-                let frame = InvokeFunction {
-                    invocation_id: None,
-                    function_id: (&*function_id).into(),
-                    data: &delivery.payload,
-                    metadata: None,
-                    traceparent: None,
-                    baggage: None,
-                    action: None,
-                };
-                let order = Order {
-                    session: NO_SESSION,
-                    origin,
-                    frame: &frame,
-                    patience,
-                };
-                self.call(order, out);
-            }
-            (Subscriber::Function { .. }, None) => {}
-        }
+        let order = Order {
+            on_behalf_of,
+            origin,
+            frame: &frame,
+            patience,
+        };
+        self.call(order, out);
     }
 
     /// What the end of a call means for the messages that it has handed out.
@@ -223,27 +205,23 @@ impl Engine {
     }
 
     /// Lets messages wait for a function that could not be called, since too much was under way.
-    pub(in crate::engine) fn pause(
-        &mut self,
-        subscriber: Subscriber,
-        function_id: &str,
-        out: &Output<'_, '_>,
-    ) {
+    pub(in crate::engine) fn pause(&mut self, subscriber: Subscriber, out: &Output<'_, '_>) {
         self.firing.queues.set_ready(&subscriber, false);
         let at = out.now().monotonic.saturating_add(RETRY_TIME);
-        let due = Due::Resume {
-            subscriber,
-            function_id: function_id.into(),
-        };
-        self.timers.set(at, due);
+        self.timers.set(at, Due::Resume(subscriber));
     }
 
-    pub(in crate::engine) fn resume(&mut self, subscriber: &Subscriber, function_id: &str) {
-        let subscribers = self.firing.subscribers.get(function_id);
-        if subscribers.is_some_and(|all| all.contains(subscriber)) {
-            let ready = self.functions.contains(function_id);
-            self.firing.queues.set_ready(subscriber, ready);
-        }
+    pub(in crate::engine) fn resume(&mut self, subscriber: &Subscriber) {
+        let ready = self.functions.contains(subscriber.function_id());
+        self.firing.queues.set_ready(subscriber, ready);
+    }
+}
+
+fn seat_of(lane: &str, function_id: &str, seat: usize) -> Subscriber {
+    Subscriber::Function {
+        lane: lane.into(),
+        function_id: function_id.into(),
+        seat,
     }
 }
 

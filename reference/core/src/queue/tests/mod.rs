@@ -11,7 +11,7 @@ use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
 use super::{Delivery, Message, QueueLimits, Queues, Settlement, Store, Subscriber};
-use crate::{QueueConfig, SessionId};
+use crate::{QueueConfig, SessionId, engine::Armed};
 
 fn raw(text: &str) -> Box<RawValue> {
     RawValue::from_string(text.to_owned()).unwrap()
@@ -22,7 +22,11 @@ fn id(number: u128) -> Uuid {
 }
 
 fn key(number: u64) -> Subscriber {
-    Subscriber::Trigger((SessionId(number), "t".into()))
+    Subscriber::Trigger(Armed {
+        session: SessionId(number),
+        id: "t".into(),
+        function_id: "f".into(),
+    })
 }
 
 fn config(queue: &str, batch_size: u64) -> QueueConfig {
@@ -92,10 +96,10 @@ fn handed_out(delivery: &Delivery) -> Shown {
 fn deliver(queues: &mut Queues) -> Option<(Delivery, u64, Shown)> {
     let delivery = queues.next_delivery()?;
     let messages = handed_out(&delivery);
-    let Subscriber::Trigger((SessionId(to), _)) = delivery.subscription else {
+    let Subscriber::Trigger(Armed { session, .. }) = delivery.subscription else {
         panic!("the tests subscribe triggers alone");
     };
-    Some((delivery, to, messages))
+    Some((delivery, session.0, messages))
 }
 
 fn ids<'m>(messages: impl IntoIterator<Item = &'m Message>) -> Vec<u128> {
