@@ -13,6 +13,7 @@ mod calls;
 mod configs;
 mod cron;
 mod documents;
+mod firing_http;
 mod frames;
 mod functions;
 mod history;
