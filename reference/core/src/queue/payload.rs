@@ -61,6 +61,13 @@ pub(crate) enum Settlement {
 }
 
 impl Settlement {
+    /// The function has worked on all of them.
+    pub(crate) fn acknowledged() -> Self {
+        Self::Acknowledged {
+            failed: HashSet::new(),
+        }
+    }
+
     /// What the result of a call that succeeded says: a list in `failed_message_ids` names the
     /// messages that failed, and without the field, or with null in it (CO-19), none has.
     /// A `failed_message_ids` that is anything else but a list of strings, or that occurs twice,

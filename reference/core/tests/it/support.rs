@@ -235,6 +235,15 @@ impl Lab {
         parse(&self.only_text(session))
     }
 
+    /// The frames of one type that were sent to a session; others stay to be read.
+    pub fn frames_of_type(&mut self, session: SessionId, kind: &str) -> Vec<Value> {
+        let texts = self.texts(session).into_iter();
+        let (wanted, others): (Vec<String>, Vec<String>) =
+            texts.partition(|text| parse(text)["type"] == kind);
+        self.sent.insert(session, others.into());
+        wanted.iter().map(|text| parse(text)).collect()
+    }
+
     /// Nothing was sent to this session.
     #[track_caller]
     pub fn assert_silent(&mut self, session: SessionId) {

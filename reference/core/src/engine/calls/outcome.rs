@@ -124,7 +124,11 @@ impl Engine {
                 subscriber,
             } => {
                 let settlement = match outcome {
-                    Outcome::Result { result, .. } => Settlement::of_result(Some(result)),
+                    Outcome::Result { result, .. } => match subscriber {
+                        Subscriber::Trigger(_) => Settlement::of_result(Some(result)),
+                        // The function knows of no messages, and means none.
+                        Subscriber::Function { .. } => Settlement::acknowledged(),
+                    },
                     Outcome::Failure(failure) if failure.code() == Code::TooManyRequests => {
                         self.pause(subscriber, out);
                         Settlement::NotCalled
