@@ -578,3 +578,37 @@ fn calls_and_requests_do_not_get_in_each_others_way() {
     lab.send(worker, answer(&first, json!("first")));
     assert_eq!(lab.only_frame(caller)["result"], "first");
 }
+
+#[test]
+fn nothing_is_kept_of_a_request_that_has_ended() {
+    type End = fn(&mut Lab, SessionId, ExchangeId);
+    let by_worker: [End; 4] = [
+        |lab, worker, _| {
+            let call = lab.only_frame(worker);
+            lab.send(worker, answer(&call, json!(1)));
+        },
+        |lab, worker, _| lab.disconnect(worker),
+        |lab, _, _| lab.advance(seconds(30)),
+        |lab, _, exchange| lab.input(Step::HttpAbandoned(exchange)),
+    ];
+    let by_endpoint: [End; 4] = [
+        |lab, _, _| lab.end_request(Ended::Answer(200, String::new())),
+        |lab, _, _| lab.end_request(Ended::Failed("reset".to_owned())),
+        |lab, _, _| lab.advance(seconds(2)),
+        |lab, _, exchange| lab.input(Step::HttpAbandoned(exchange)),
+    ];
+    let labs = || {
+        let (lab, worker) = served();
+        let (other, other_worker, _) = at_an_endpoint();
+        [(lab, worker), (other, other_worker)]
+    };
+    for ends in by_worker.into_iter().zip(by_endpoint) {
+        for ((mut lab, worker), end) in labs().into_iter().zip([ends.0, ends.1]) {
+            let exchange = lab.request(asked("GET", "/f"));
+            end(&mut lab, worker, exchange);
+            assert_eq!(lab.next_deadline(), None);
+            let engine = format!("{:?}", lab.engine);
+            assert!(engine.contains("in_flight: {}, exchanges: {}"), "{engine}");
+        }
+    }
+}

@@ -12,6 +12,7 @@
 mod calls;
 mod configs;
 mod cron;
+mod deliveries;
 mod documents;
 mod firing_cron;
 mod firing_http;
