@@ -132,6 +132,10 @@ async fn what_could_be_read_as_two_requests_is_refused() {
         assert_eq!(client.rest().await, b"", "{head:?}");
     }
     worker.fence().await;
+    let compressed = "Transfer-Encoding: gzip, chunked\r\n";
+    let mut client = Http::connect(&server).await;
+    let asked = request("POST", "/a", compressed, "") + "0\r\n\r\n";
+    assert_eq!(client.ask(asked).await.status, 501);
 }
 
 #[tokio::test]

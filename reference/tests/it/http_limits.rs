@@ -5,7 +5,7 @@ use std::time::Duration;
 use reference::{HttpLimits, Limits, Options, Server};
 use serde_json::{Value, json};
 
-use crate::http_client::{Answer, Http, get, request, serve, worker};
+use crate::http_client::{Answer, Http, PATIENCE, get, request, serve, worker};
 
 async fn serve_with(http: HttpLimits) -> Server {
     serve(Options {
@@ -71,6 +71,22 @@ async fn a_body_is_read_up_to_its_limit() {
         client = Http::connect(&server).await;
         assert_eq!(client.ask(get("/none")).await.status, 404);
     }
+}
+
+#[tokio::test]
+async fn a_client_that_reads_when_it_has_written_all_is_told_what_was_wrong() {
+    let server = serve(Options {
+        limits: Limits {
+            close_time_max: PATIENCE,
+            ..Limits::default()
+        },
+        ..Options::default()
+    })
+    .await;
+    let mut client = Http::connect(&server).await;
+    let body = "x".repeat(32 << 20);
+    client.send(request("POST", "/a", "", &body)).await;
+    assert_eq!(client.answer().await.status, 413);
 }
 
 #[tokio::test]
