@@ -59,7 +59,8 @@ pub enum Code {
     RouteNotFound,
     /// Of an HTTP request: triggers have its path, but none has its method.
     MethodNotAllowed,
-    /// Of an HTTP request: its body is larger than is read.
+    /// The body of an HTTP request is larger than is read, or a message than a queue takes (D-13,
+    /// D-28).
     PayloadTooLarge,
 }
 

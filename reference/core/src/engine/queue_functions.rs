@@ -27,7 +27,8 @@ impl Engine {
             Some(topic) if arguments.queue_name.is_none() => topic,
             _ => required_text("queue_name", arguments.queue_name)?,
         };
-        self.enqueue(&queue, None, arguments.data.unwrap_or(RawValue::NULL), out)
+        let data = arguments.data.unwrap_or(RawValue::NULL).to_owned();
+        self.enqueue(&queue, None, data.into(), out)
     }
 
     /// `engine::queue::stats`: `{queue_name}` for one queue, nothing for all of them.
@@ -188,7 +189,7 @@ impl<'a> ListedMessage<'a> {
         Self {
             message_id: message.id.to_string(),
             function_id: message.function_id.as_deref(),
-            data: &message.data,
+            data: &message.content.data,
             attempts: message.attempts,
             enqueued_at: rfc3339_milliseconds(message.enqueued_at),
         }

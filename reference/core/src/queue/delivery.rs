@@ -2,9 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde_json::value::RawValue;
-
-use super::{Place, Subscriber};
+use super::{Content, Place, Subscriber};
 
 /// Names a delivery. Never reused within the life of the queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,8 +17,8 @@ pub(crate) struct Delivery {
     pub(crate) subscription: Subscriber,
     /// How long the call may take.
     pub(crate) visibility_timeout: Duration,
-    /// The `data` of the call.
-    pub(crate) payload: Box<RawValue>,
+    /// The `data` of the call, and what goes along with it.
+    pub(crate) content: Content,
 }
 
 /// What became of the messages of a delivery.

@@ -14,9 +14,9 @@ pub struct QueueLimits {
     pub attempts_max: u32,
     /// Messages that one queue takes, those in flight included. Dead letters always find room.
     pub queue_messages_max: usize,
-    /// Bytes that all queues together hold; each message counts its `data` and 256 bytes more.
+    /// Bytes that all queues together hold; each message counts what it brings and 256 bytes more.
     pub bytes_max: usize,
-    /// Bytes of the `data` of one message.
+    /// Bytes that one message brings: its `data`, and what goes along with a call.
     pub message_bytes_max: usize,
     /// Bytes that one delivery hands out, counted alike; a single message always fits.
     pub delivery_bytes_max: usize,
@@ -131,9 +131,9 @@ pub(crate) enum Refused {
         bytes_max: usize,
     },
     /// The message is too large for any queue.
-    #[error("the data of a message must not be larger than {bytes_max} bytes, got {bytes}")]
+    #[error("a message must not be larger than {bytes_max} bytes, got {bytes}")]
     MessageTooLarge {
-        /// Of its `data`.
+        /// Of its `data`, and of what goes along with a call.
         bytes: usize,
         /// The limit.
         bytes_max: usize,

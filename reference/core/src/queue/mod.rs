@@ -17,13 +17,12 @@ mod tests;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use self::{
     delivery::UnderWay,
     index::{Queue, Subscription},
-    store::bytes_of,
+    store::BYTES_BESIDE_CONTENT,
 };
 use crate::{QueueConfig, engine::Armed};
 
@@ -34,7 +33,7 @@ pub(crate) use self::{
     limits::Refused,
     payload::{Settlement, payload},
     reading::QueueStats,
-    store::{MemoryStore, Message, Place, Store},
+    store::{CallContext, Content, MemoryStore, Message, Place, Store},
 };
 
 /// Who takes messages from a queue, or from a lane of one.
@@ -147,7 +146,7 @@ impl<S: Store> Queues<S> {
         &mut self,
         queue: &str,
         function_id: Option<&str>,
-        data: Box<RawValue>,
+        content: Content,
         wall: Duration,
         id: Uuid,
     ) -> Result<(), Refused> {
@@ -157,19 +156,19 @@ impl<S: Store> Queues<S> {
         }
         let lane = function_id.map(|function_id| lane(queue, function_id));
         let queue = lane.as_deref().unwrap_or(queue);
-        self.limits.check_message(data.get().len())?;
+        self.limits.check_message(content.bytes())?;
         match self.by_name.get(queue) {
             Some(held) => self.limits.check_room(queue, held.messages())?,
             None => self.limits.check_queues(queue, self.by_name.len())?,
         }
-        let bytes = bytes_of(&data);
+        let bytes = content.bytes().saturating_add(BYTES_BESIDE_CONTENT);
         self.limits.check_bytes(self.bytes, bytes)?;
         let name = self.name(queue);
         let message = Message {
             id,
             queue: Arc::clone(&name),
             function_id: function_id.map(Arc::from),
-            data,
+            content,
             enqueued_at: wall,
             attempts: 0,
         };
@@ -256,9 +255,9 @@ impl<S: Store> Queues<S> {
         self.store.count_attempt(&batch);
         let messages = || batch.iter().filter_map(|it| self.store.get(*it));
         let single = messages().next().filter(|_| key.is_function());
-        let payload = match single {
-            Some(message) => message.data.clone(),
-            None => payload(&name, messages()),
+        let content = match single {
+            Some(message) => message.content.clone(),
+            None => payload(&name, messages()).into(),
         };
         let turn = self.number();
         let id = DeliveryId(turn);
@@ -277,7 +276,7 @@ impl<S: Store> Queues<S> {
             id,
             subscription: key,
             visibility_timeout,
-            payload,
+            content,
         })
     }
 

@@ -18,7 +18,7 @@ pub(crate) fn payload<'m>(
     let messages = messages.into_iter().map(|message| HandedOut {
         message_id: message.id.to_string(),
         function_id: message.function_id.as_deref(),
-        data: &message.data,
+        data: &message.content.data,
         attempt: message.attempts,
         enqueued_at: rfc3339_milliseconds(message.enqueued_at),
     });
@@ -105,7 +105,7 @@ mod tests {
             id: Uuid::from_u128(id),
             queue: "q".into(),
             function_id: None,
-            data: raw(data),
+            content: raw(data).into(),
             enqueued_at: Duration::from_millis(ms),
             attempts,
         };

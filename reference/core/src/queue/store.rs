@@ -6,12 +6,30 @@ use std::{collections::BTreeMap, convert::Infallible, fmt, sync::Arc, time::Dura
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-/// What a message costs beside its `data`: the tables of the queues and the allocator, rounded up.
-const BYTES_BESIDE_DATA: usize = 256;
+/// What a message costs beside what it brings: the tables of the queues and the allocator,
+/// rounded up.
+pub(super) const BYTES_BESIDE_CONTENT: usize = 256;
 
 /// Where a message stands among all messages of all queues: the order of arrival. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(pub(super) u64);
+
+/// What goes along with a call through a queue (CO-13).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CallContext {
+    pub(crate) metadata: Option<Box<RawValue>>,
+    pub(crate) traceparent: Option<Box<str>>,
+    pub(crate) baggage: Option<Box<str>>,
+}
+
+/// What a message brings.
+#[derive(Clone, Debug)]
+pub(crate) struct Content {
+    /// Byte for byte as it came (D-09).
+    pub(crate) data: Box<RawValue>,
+    /// Present if it is a call with something that goes along.
+    pub(crate) context: Option<Box<CallContext>>,
+}
 
 /// A message, as it is kept.
 #[derive(Clone, Debug)]
@@ -22,8 +40,8 @@ pub(crate) struct Message {
     pub(crate) queue: Arc<str>,
     /// The function that it is for, if it is for one (CO-20); it stays with a dead letter.
     pub(crate) function_id: Option<Arc<str>>,
-    /// Byte for byte as it came (D-09).
-    pub(crate) data: Box<RawValue>,
+    /// It stays with a dead letter, too.
+    pub(crate) content: Content,
     /// When it was enqueued, on the wall clock; it stays with a dead letter.
     pub(crate) enqueued_at: Duration,
     /// How often it has been handed out from the queue that it is in.
@@ -33,12 +51,31 @@ pub(crate) struct Message {
 impl Message {
     /// What it counts towards the limits.
     pub(crate) fn bytes(&self) -> usize {
-        bytes_of(&self.data)
+        self.content.bytes().saturating_add(BYTES_BESIDE_CONTENT)
     }
 }
 
-pub(super) fn bytes_of(data: &RawValue) -> usize {
-    data.get().len().saturating_add(BYTES_BESIDE_DATA)
+impl Content {
+    /// How large it is.
+    pub(super) fn bytes(&self) -> usize {
+        let context = self.context.as_deref().map_or(0, CallContext::bytes);
+        self.data.get().len().saturating_add(context)
+    }
+}
+
+impl From<Box<RawValue>> for Content {
+    fn from(data: Box<RawValue>) -> Self {
+        let context = None;
+        Self { data, context }
+    }
+}
+
+impl CallContext {
+    fn bytes(&self) -> usize {
+        let text = |text: &Option<Box<str>>| text.as_deref().map_or(0, str::len);
+        let metadata = self.metadata.as_deref().map_or(0, |it| it.get().len());
+        metadata + text(&self.traceparent) + text(&self.baggage)
+    }
 }
 
 /// Keeps messages.

@@ -10,7 +10,10 @@ use super::{Armed, Engine, Order, Origin, Output};
 use crate::{
     Code, EventKind, Failure, QueueConfig,
     engine::{Due, builtin::EngineFunction},
-    queue::{Delivery, DeliveryId, Refused, Settlement, Subscriber, lane, queue_and_function},
+    queue::{
+        CallContext, Content, Delivery, DeliveryId, Refused, Settlement, Subscriber, lane,
+        queue_and_function,
+    },
     wire::InvokeFunction,
 };
 
@@ -84,7 +87,7 @@ impl Engine {
         if !self.functions.contains(function_id) {
             return Err(Failure::function_not_found(function_id));
         }
-        let receipt = self.enqueue(queue, Some(function_id), frame.data, out)?;
+        let receipt = self.enqueue(queue, Some(function_id), content_of(frame), out)?;
         // The lane holds a message now, so that nothing refuses a seat in it.
         self.widen_lane(queue, function_id).map_err(refusal)?;
         Ok(receipt)
@@ -95,13 +98,13 @@ impl Engine {
         &mut self,
         queue: &str,
         function_id: Option<&str>,
-        data: &RawValue,
+        content: Content,
         out: &mut Output<'_, '_>,
     ) -> Result<Box<RawValue>, Failure> {
         let (id, wall) = (out.next_id(), out.now().wall);
         let queues = &mut self.firing.queues;
         queues
-            .enqueue(queue, function_id, data.to_owned(), wall, id)
+            .enqueue(queue, function_id, content, wall, id)
             .map_err(refusal)?;
         let receipt = Receipt {
             message_receipt_id: id.to_string(),
@@ -154,13 +157,14 @@ impl Engine {
     }
 
     fn deliver(&mut self, delivery: Delivery, out: &mut Output<'_, '_>) {
+        let context = delivery.content.context.as_deref();
         let frame = InvokeFunction {
             invocation_id: None,
             function_id: (&**delivery.subscription.function_id()).into(),
-            data: &delivery.payload,
-            metadata: None,
-            traceparent: None,
-            baggage: None,
+            data: &delivery.content.data,
+            metadata: context.and_then(|it| it.metadata.as_deref()),
+            traceparent: context.and_then(|it| Some(it.traceparent.as_deref()?.into())),
+            baggage: context.and_then(|it| Some(it.baggage.as_deref()?.into())),
             action: None,
         };
         let (on_behalf_of, patience) = match &delivery.subscription {
@@ -214,6 +218,21 @@ impl Engine {
     pub(in crate::engine) fn resume(&mut self, subscriber: &Subscriber) {
         let ready = self.functions.contains(subscriber.function_id());
         self.firing.queues.set_ready(subscriber, ready);
+    }
+}
+
+/// What a call takes through a queue.
+fn content_of(frame: &InvokeFunction<'_>) -> Content {
+    let context = CallContext {
+        metadata: frame.metadata.map(RawValue::to_owned),
+        traceparent: frame.traceparent.as_deref().map(Into::into),
+        baggage: frame.baggage.as_deref().map(Into::into),
+    };
+    let is_there =
+        context.metadata.is_some() || context.traceparent.is_some() || context.baggage.is_some();
+    Content {
+        data: frame.data.to_owned(),
+        context: is_there.then(|| Box::new(context)),
     }
 }
 

@@ -110,7 +110,9 @@ impl Duel {
         };
         let at = Duration::from_millis(self.clock);
         let number = u128::from(self.clock);
-        let verdict = self.queues.enqueue(queue, None, raw(&data), at, id(number));
+        let verdict = self
+            .queues
+            .enqueue(queue, None, raw(&data).into(), at, id(number));
         self.model
             .enqueued((queue, &data), self.clock, number, &verdict);
     }

@@ -9,7 +9,7 @@ use super::{
 const ONE: usize = 257;
 
 fn enqueue<S: Store>(queues: &mut Queues<S>, queue: &str, data: &str) -> Result<(), Refused> {
-    queues.enqueue(queue, None, raw(data), Duration::ZERO, Uuid::nil())
+    queues.enqueue(queue, None, raw(data).into(), Duration::ZERO, Uuid::nil())
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn refusals_name_the_limit_and_the_value_and_change_nothing() {
         (
             "other",
             &*large,
-            "the data of a message must not be larger than 600 bytes, got 601",
+            "a message must not be larger than 600 bytes, got 601",
         ),
         (
             "q",

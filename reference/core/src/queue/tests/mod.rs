@@ -67,7 +67,7 @@ fn put(queues: &mut Queues, queue: &str, number: u64) {
         .enqueue(
             queue,
             None,
-            data,
+            data.into(),
             Duration::from_secs(number),
             id(number.into()),
         )
@@ -83,7 +83,7 @@ fn subscribe(queues: &mut Queues, subscriber: u64, queue: &str, batch_size: u64)
 type Shown = Vec<(u128, u64)>;
 
 fn handed_out(delivery: &Delivery) -> Shown {
-    let payload: Value = serde_json::from_str(delivery.payload.get()).unwrap();
+    let payload: Value = serde_json::from_str(delivery.content.data.get()).unwrap();
     let messages = payload["messages"].as_array().unwrap().iter();
     let shown = messages.map(|message| {
         let id: Uuid = message["message_id"].as_str().unwrap().parse().unwrap();

@@ -181,7 +181,7 @@ impl Model {
         let batch_size = subscriber.batch_size;
         self.subscribers.push(subscriber);
         let expected = self.hand_out(&queue, batch_size, delivery.id);
-        assert_eq!(delivery.payload.get(), expected);
+        assert_eq!(delivery.content.data.get(), expected);
         self.under_way.push((delivery.id, queue));
     }
 

@@ -10,7 +10,7 @@ fn a_delivery_holds_the_oldest_messages_up_to_the_batch_size() {
     assert_eq!((to, messages), (1, vec![(1, 1), (2, 1)]));
     assert_eq!(delivery.visibility_timeout, Duration::from_secs(30));
     assert_eq!(
-        delivery.payload.get(),
+        delivery.content.data.get(),
         r#"{"queue_name":"q","messages":[{"message_id":"00000000-0000-0000-0000-000000000001","data":1,"attempt":1,"enqueued_at":"1970-01-01T00:00:01.000Z"},{"message_id":"00000000-0000-0000-0000-000000000002","data":2,"attempt":1,"enqueued_at":"1970-01-01T00:00:02.000Z"}]}"#
     );
 }
@@ -106,7 +106,7 @@ fn the_tenth_failure_makes_a_dead_letter() {
         panic!("one dead letter");
     };
     assert_eq!(letter.id, id(1));
-    assert_eq!(letter.data.get(), "1");
+    assert_eq!(letter.content.data.get(), "1");
     assert_eq!(letter.enqueued_at, Duration::from_secs(1));
 }
 

@@ -42,6 +42,50 @@ fn a_call_through_a_queue_is_made_with_its_data() {
 }
 
 #[test]
+fn metadata_and_trace_context_go_along_each_time() {
+    let (mut lab, worker, sender) = served();
+    for more in [
+        json!({"metadata": {"a": 1}, "traceparent": "00-trace", "baggage": "b=1"}),
+        json!({"traceparent": "00-other"}),
+    ] {
+        let mut frame = enqueue_call("f", json!(1));
+        let more = more.as_object().unwrap();
+        frame.as_object_mut().unwrap().extend(more.clone());
+        put(&mut lab, sender, frame);
+        for _ in 0..2 {
+            let call = lab.only_frame(worker);
+            let mut expected = json!({
+                "type": "invokefunction",
+                "invocation_id": call["invocation_id"],
+                "function_id": "f",
+                "data": 1,
+            });
+            expected.as_object_mut().unwrap().extend(more.clone());
+            assert_eq!(call, expected);
+            lab.send(worker, error(&call));
+        }
+        let call = lab.only_frame(worker);
+        lab.quietly(worker, answer(&call, json!(null)));
+    }
+}
+
+#[test]
+fn what_goes_along_counts() {
+    let (mut lab, worker, sender) = served();
+    let mut frame = enqueue_call("f", json!(1));
+    frame["metadata"] = json!("m".repeat(1_000));
+    frame["baggage"] = json!("b".repeat(10));
+    put(&mut lab, sender, frame.clone());
+    assert_eq!(stats(&mut lab, "q", "bytes"), [1 + 1_002 + 10 + 256]);
+    frame["metadata"] = json!("m".repeat(1 << 20));
+    let refused = lab.ask(sender, frame);
+    assert_eq!(refused["error"]["code"], "payload_too_large");
+    let message = "a message must not be larger than 1048576 bytes, got 1048589";
+    assert_eq!(refused["error"]["message"], message);
+    assert_eq!(lab.frames(worker).len(), 1);
+}
+
+#[test]
 fn what_cannot_be_called_through_a_queue() {
     let (mut lab, worker, sender) = served();
     for (function, action, code, message) in [

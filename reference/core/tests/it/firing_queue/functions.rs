@@ -104,7 +104,7 @@ fn limits_are_told() {
         assert_eq!(answer["error"], json!({"code": code, "message": message}));
     };
     let long = json!("x".repeat(19));
-    let too_large = "the data of a message must not be larger than 20 bytes, got 21";
+    let too_large = "a message must not be larger than 20 bytes, got 21";
     refused(
         &mut lab,
         enqueue(long.clone()),
