@@ -8,7 +8,7 @@ use std::{
 use anstream::{AutoStream, ColorChoice};
 use clap::Parser;
 use conformance::{
-    case::{Case, Cases},
+    case::{Case, Cases, Level},
     environment::Environment,
     histories,
     ledger::Ledger,
@@ -29,7 +29,7 @@ pub(crate) fn main() -> ExitCode {
         Color::Never => ColorChoice::Never,
     };
     let mut out = AutoStream::new(io::stdout(), choice);
-    let done = match cli.command.unwrap_or(Command::Run(cli.run)) {
+    let done = match cli.command.unwrap_or(Command::Run(Box::new(cli.run))) {
         Command::Run(args) => run(&args, &mut out),
         Command::List(selection) => list(&selection, &mut out),
         Command::Env => env(&mut out),
@@ -62,6 +62,10 @@ fn select(selection: &Selection, cases: &Cases) -> Result<Vec<Case>, Problem> {
         return Err(unknown_name(selector, cases));
     }
     let mut selected = cases.select(&selection.select);
+    if !selection.level.is_empty() {
+        let levels: Vec<Level> = selection.level.iter().map(|it| (*it).into()).collect();
+        selected.retain(|it| levels.contains(&it.level) || it.probes.is_some());
+    }
     if wants_histories(selection) {
         let probes = cases
             .iter()
@@ -73,6 +77,19 @@ fn select(selection: &Selection, cases: &Cases) -> Result<Vec<Case>, Problem> {
         return Err(Problem::new(Exit::NothingRan, "there are no cases"));
     }
     Ok(selected)
+}
+
+/// The part of the cases that is asked for; those that probe belong to each.
+fn shard(args: &RunArgs, cases: Vec<Case>) -> Vec<Case> {
+    let Some(shard) = args.shard else {
+        return cases;
+    };
+    let (mut kept, others): (Vec<Case>, Vec<Case>) =
+        cases.into_iter().partition(|it| it.probes.is_some());
+    let others = others.into_iter().enumerate();
+    let part = others.filter(|(index, _)| index % shard.parts == shard.part - 1);
+    kept.extend(part.map(|(_, case)| case));
+    kept
 }
 
 /// Random histories belong to everything, and can be asked for by name.
@@ -135,13 +152,14 @@ fn explain(name: &str, source: &Source, out: &mut dyn Write) -> Result<Exit, Pro
 fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Problem> {
     let (ledger, cases) = load(&args.selection.source)?;
     let selected = select(&args.selection, &cases)?;
-    if args.histories == 0
+    if args.histories == Some(0)
         && args.selection.select.iter().all(|it| it == histories::ID)
         && !args.selection.select.is_empty()
     {
         let message = "random histories alone are asked for, but none of them (--histories 0)";
         return Err(Problem::new(Exit::NothingRan, message));
     }
+    let selected = shard(args, selected);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -36,25 +36,61 @@ impl Stale {
     }
 }
 
-/// Marks the outcomes that were expected, and tells which expectations are stale. A case that
-/// was not run, or that could not be exercised, says nothing of its expectation.
-pub fn apply(
+/// Notes with an outcome why it was expected to fail, if it was.
+pub fn mark(expectations: &[Expectation], outcome: &mut Outcome) {
+    let of_case = |it: &&Expectation| it.case == outcome.case;
+    outcome.expected = expectations
+        .iter()
+        .find(of_case)
+        .map(|it| it.reason.clone());
+}
+
+/// Which expectations are stale. A case that was not run, or that could not be exercised, says
+/// nothing of its expectation.
+#[must_use]
+pub fn stale(
     expectations: &[Expectation],
-    outcomes: &mut [Outcome],
+    outcomes: &[Outcome],
     is_case: impl Fn(&str) -> bool,
 ) -> Vec<Stale> {
-    let mut stale = Vec::new();
-    for Expectation { case, reason } in expectations {
-        if !is_case(case) {
-            stale.push(Stale::Unknown(case.clone()));
+    let passes = |case: &str| {
+        let mut of_case = outcomes.iter().filter(|it| it.case == case);
+        of_case.any(|it| it.status == Status::Passed)
+    };
+    let judge = |it: &Expectation| match it.case.as_str() {
+        case if !is_case(case) => Some(Stale::Unknown(case.to_owned())),
+        case if passes(case) => Some(Stale::Passes(case.to_owned())),
+        _ => None,
+    };
+    expectations.iter().filter_map(judge).collect()
+}
+
+/// The list as it should be after a run: what has failed and would decide, and what was known and
+/// was not run. What was known keeps its reason; `elsewhere` tells what another list has.
+#[must_use]
+pub fn renewed(
+    expectations: &[Expectation],
+    outcomes: &[Outcome],
+    strict: bool,
+    elsewhere: impl Fn(&str) -> bool,
+) -> Vec<Expectation> {
+    let outcome_of = |case: &str| outcomes.iter().find(|it| it.case == case);
+    let known = expectations.iter().filter(|it| {
+        let outcome = outcome_of(&it.case);
+        outcome.is_none_or(|outcome| outcome.status != Status::Passed)
+    });
+    let mut list: Vec<Expectation> = known.cloned().collect();
+    for outcome in outcomes {
+        let Status::Failed(failure) = &outcome.status else {
             continue;
-        }
-        for outcome in outcomes.iter_mut().filter(|it| it.case == *case) {
-            outcome.expected = Some(reason.clone());
-            if outcome.status == Status::Passed {
-                stale.push(Stale::Passes(case.clone()));
-            }
+        };
+        if outcome.level.decides(strict) && !list.iter().any(|it| it.case == outcome.case) {
+            let reason = format!("expected that {}: {}", failure.expected, failure.problem);
+            let case = outcome.case.clone();
+            list.push(Expectation { case, reason });
         }
     }
-    stale
+    list.retain(|it| !elsewhere(&it.case));
+    list.sort_unstable_by(|a, b| a.case.cmp(&b.case));
+    list
 }

@@ -1,34 +1,34 @@
 //! `conformance run`: from the command line to the report.
 
 use std::{
-    collections::BTreeMap,
+    fs,
     io::{self, IsTerminal, Write},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use conformance::{
     case::{Case, Cases},
-    endpoint::Callback,
-    environment::Environment,
     expectation::{self, Expectation, Stale},
     histories,
     ledger::Ledger,
     report::{self, Run, Style},
-    runner::{self, Context, Event, Pace, Target},
+    runner::{self, Context, Event},
     verdict::{CaseVerdict, Outcome, Status, Tally},
 };
-use reference::Server;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::{
     cli::RunArgs,
     commands::{unless_closed, wants_histories},
-    embedded,
+    engine::Engine,
     exit::{Exit, Problem},
+    settings::{Aim, Settings},
 };
 
-/// Runs the selected cases against the target, and writes the report.
+/// Runs the selected cases against the target, so many times as is asked for, and writes the
+/// report of the last time.
 pub(crate) async fn judge(
     args: &RunArgs,
     ledger: &Ledger,
@@ -36,170 +36,231 @@ pub(crate) async fn judge(
     cases: Vec<Case>,
     out: &mut dyn Write,
 ) -> Result<Exit, Problem> {
-    let began = Instant::now();
+    let settings = Settings::resolve(args)?;
     let mut interrupt =
         Interrupt::install().map_err(|error| Problem::new(Exit::OurFault, error))?;
-    let (target, server) = aim(args, out).await?;
-    let pace = Pace {
-        jobs: args.jobs.into(),
-        patience: args
-            .patience_ms
-            .map_or(Pace::default().patience, Duration::from_millis),
-        adapts: args.patience_ms.is_none(),
-        ..Pace::default()
+    let mut engine = Engine::start(&settings).await?;
+    unless_closed(writeln!(out, "target: {}", engine.describe(&settings)))?;
+    let context = Context::new(engine.target(&settings), settings.pace);
+    let context = Arc::new(context.map_err(|it| Problem::new(Exit::OurFault, it))?);
+    let start_time = Duration::from_secs(args.target.start_time_s);
+    let done = match engine.until_it_listens(&context, start_time).await {
+        Ok(()) => {
+            let suite = Suite {
+                args,
+                settings: &settings,
+                ledger,
+                all,
+                context,
+            };
+            let done = suite.repeat(cases, &mut interrupt, out).await;
+            if let Some(how) = engine.has_ended() {
+                // If standard error is gone, there is nobody left to tell.
+                let _ = writeln!(io::stderr(), "the engine ended during the run: {how}");
+            }
+            done
+        }
+        Err(problem) => Err(problem),
     };
-    let context = Context::new(target, pace).map_err(|it| Problem::new(Exit::OurFault, it))?;
-    let context = Arc::new(context);
-    context
-        .reach()
-        .await
-        .map_err(|error| Problem::new(Exit::Unreachable, error))?;
-    if cases.iter().any(|case| !case.endpoints.is_empty()) {
-        let opened = context.endpoints().await;
-        opened.map_err(|error| Problem::new(Exit::Usage, format!("--callback-bind: {error}")))?;
-    }
-    let (cases, left_out) = leave_out_slow(args, cases);
-    let plan = histories_plan(args);
-    let (events, listener) = mpsc::unbounded_channel();
-    let collecting = tokio::spawn(collect(listener));
-    let interrupted = tokio::select! {
-        _ = runner::run(&context, cases, plan, &events) => false,
-        () = interrupt.wait() => true,
-    };
-    drop(events);
-    let mut outcomes = collecting
-        .await
-        .map_err(|error| Problem::new(Exit::OurFault, error))?;
-    if let Some(server) = server {
-        server.shutdown().await;
-    }
-    let expectations: &[Expectation] = &[];
-    let stale = expectation::apply(expectations, &mut outcomes, |id| all.get(id).is_some());
-    let run = Run {
-        ledger,
-        outcomes: &outcomes,
-        complete: args.selection.select.is_empty() && !interrupted,
-        strict: args.strict,
-        left_out,
-        stale: &stale,
-        again: &again(args, plan, &outcomes),
-        took: began.elapsed(),
-    };
-    let style = Style {
-        verbose: args.verbose,
-    };
-    unless_closed(report::human(&run, style, out))?;
-    if interrupted {
-        let message = "interrupted: what had ended by then is reported";
-        return Err(Problem::new(Exit::Interrupted, message));
-    }
-    Ok(exit_of(&outcomes, &stale, args.strict))
+    engine.end().await;
+    done
 }
 
-/// The target, which is the embedded reference if no other is given; the first line says which.
-async fn aim(args: &RunArgs, out: &mut dyn Write) -> Result<(Target, Option<Server>), Problem> {
-    let hello = !args.no_hello;
-    let callback = callback(args)?;
-    if let Some(url) = &args.url {
-        if !url.starts_with("ws://") {
-            let message = format!("`{url}` must begin with ws:// (wss:// is not supported)");
-            return Err(Problem::new(Exit::Usage, message));
+/// Everything that a run needs and does not change.
+struct Suite<'s> {
+    args: &'s RunArgs,
+    settings: &'s Settings,
+    ledger: &'s Ledger,
+    all: &'s Cases,
+    context: Arc<Context>,
+}
+
+/// What came of a run.
+struct Ended {
+    outcomes: Vec<Outcome>,
+    plan: Option<histories::Plan>,
+    complete: bool,
+    interrupted: bool,
+    took: Duration,
+}
+
+impl Suite<'_> {
+    async fn repeat(
+        &self,
+        cases: Vec<Case>,
+        interrupt: &mut Interrupt,
+        out: &mut dyn Write,
+    ) -> Result<Exit, Problem> {
+        if cases.iter().any(|case| !case.endpoints.is_empty()) {
+            let opened = self.context.endpoints().await;
+            opened
+                .map_err(|error| Problem::new(Exit::Usage, format!("--callback-bind: {error}")))?;
         }
-        let variables = promised(args)?;
-        let http_url = http_url(args)?;
-        unless_closed(writeln!(out, "target: {url}"))?;
-        let target = Target {
-            url: url.clone(),
-            variables,
-            hello,
-            callback,
-            http_url,
+        let (cases, left_out) = leave_out_slow(self.settings, &self.args.selection.select, cases);
+        for time in 1.. {
+            let last = time >= self.args.repeat;
+            let ended = self.run(cases.clone(), interrupt).await?;
+            let interrupted = ended.interrupted;
+            let stale = self.stale(&ended.outcomes);
+            let exit = exit_of(&ended.outcomes, &stale, self.settings.strict);
+            if last || interrupted || exit != Exit::Conforms {
+                if self.args.repeat > 1 {
+                    unless_closed(writeln!(out, "time {time} of {}", self.args.repeat))?;
+                }
+                self.report(&ended, &stale, left_out, out)?;
+                if interrupted {
+                    let message = "interrupted: what had ended by then is reported";
+                    return Err(Problem::new(Exit::Interrupted, message));
+                }
+                return self.update_expected(&ended.outcomes).map(|()| exit);
+            }
+            let _ = writeln!(
+                io::stderr(),
+                "time {time} of {}: conforms",
+                self.args.repeat
+            );
+        }
+        Ok(Exit::Conforms)
+    }
+
+    async fn run(&self, cases: Vec<Case>, interrupt: &mut Interrupt) -> Result<Ended, Problem> {
+        let began = Instant::now();
+        let seed = self.args.seed.unwrap_or_else(histories::random_seed);
+        let plan = self.histories_plan(seed);
+        let cases = self.ordered(cases, seed);
+        let (events, listener) = mpsc::unbounded_channel();
+        let first_failure = Arc::new(Notify::new());
+        let collecting = tokio::spawn(collect(
+            listener,
+            self.settings.strict,
+            self.settings.expectations.clone(),
+            Arc::clone(&first_failure),
+        ));
+        let stops_early = async {
+            match self.args.fail_fast {
+                true => first_failure.notified().await,
+                false => std::future::pending().await,
+            }
         };
-        return Ok((target, None));
+        let (interrupted, stopped) = tokio::select! {
+            _ = runner::run(&self.context, cases, plan, &events) => (false, false),
+            () = interrupt.wait() => (true, false),
+            () = stops_early => (false, true),
+        };
+        drop(events);
+        let outcomes = collecting
+            .await
+            .map_err(|error| Problem::new(Exit::OurFault, error))?;
+        let everything = self.args.selection.select.is_empty()
+            && self.args.selection.level.is_empty()
+            && self.args.shard.is_none();
+        Ok(Ended {
+            outcomes,
+            plan,
+            complete: everything && !interrupted && !stopped,
+            interrupted,
+            took: began.elapsed(),
+        })
     }
-    let variables = embedded::variables();
-    let server = embedded::start()
-        .await
-        .map_err(|error| Problem::new(Exit::OurFault, error))?;
-    let url = server.url();
-    unless_closed(writeln!(
-        out,
-        "target: the embedded reference at {url} (--url aims at another engine)"
-    ))?;
-    let target = Target {
-        url,
-        variables,
-        hello,
-        callback,
-        http_url: server.http_url(),
-    };
-    Ok((target, Some(server)))
-}
 
-fn http_url(args: &RunArgs) -> Result<Option<String>, Problem> {
-    let Some(url) = &args.http_url else {
-        return Ok(None);
-    };
-    if !url.starts_with("http://") {
-        let message = format!("--http-url: `{url}` must begin with http://");
-        return Err(Problem::new(Exit::Usage, message));
-    }
-    Ok(Some(url.trim_end_matches('/').to_owned()))
-}
-
-fn callback(args: &RunArgs) -> Result<Callback, Problem> {
-    if args.callback_bind.ip().is_unspecified() && args.callback_host.is_none() {
-        let message = format!(
-            "--callback-bind {} listens on every address of this machine: say with \
-             --callback-host under which one the engine reaches it",
-            args.callback_bind
-        );
-        return Err(Problem::new(Exit::Usage, message));
-    }
-    Ok(Callback {
-        bind: args.callback_bind,
-        host: args.callback_host.clone(),
-    })
-}
-
-/// What is said of the environment of an engine that somebody else has started.
-fn promised(args: &RunArgs) -> Result<BTreeMap<String, String>, Problem> {
-    let environment =
-        Environment::embedded().map_err(|error| Problem::new(Exit::OurFault, error))?;
-    let mut variables = BTreeMap::new();
-    for text in &args.variable {
-        let promise = environment.promise(text);
-        let (name, value) =
-            promise.map_err(|it| Problem::new(Exit::Usage, format!("--variable: {it}")))?;
-        variables.insert(name, value);
-    }
-    if args.env {
-        for (name, value) in environment.set {
-            variables.entry(name).or_insert(value);
+    /// The same seed begins the cases in the same order.
+    fn ordered(&self, mut cases: Vec<Case>, seed: u64) -> Vec<Case> {
+        if self.args.shuffle {
+            let place = |case: &Case| {
+                let bytes = case.id.bytes();
+                bytes.fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
+                    (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+                })
+            };
+            cases.sort_by_cached_key(place);
         }
+        cases
     }
-    Ok(variables)
+
+    fn histories_plan(&self, seed: u64) -> Option<histories::Plan> {
+        let wanted = wants_histories(&self.args.selection)
+            && self.settings.histories > 0
+            && self.args.shard.is_none_or(|it| it.part == 1);
+        wanted.then_some(histories::Plan {
+            histories: self.settings.histories,
+            steps_max: 40,
+            seed,
+            strict: self.settings.strict || matches!(self.settings.aim, Aim::Embedded),
+        })
+    }
+
+    fn stale(&self, outcomes: &[Outcome]) -> Vec<Stale> {
+        if self.args.update_expected {
+            return Vec::new();
+        }
+        let is_case = |id: &str| self.all.get(id).is_some() || id == histories::ID;
+        expectation::stale(&self.settings.expectations, outcomes, is_case)
+    }
+
+    fn report(
+        &self,
+        ended: &Ended,
+        stale: &[Stale],
+        left_out: usize,
+        out: &mut dyn Write,
+    ) -> Result<(), Problem> {
+        let run = Run {
+            ledger: self.ledger,
+            outcomes: &ended.outcomes,
+            complete: ended.complete,
+            strict: self.settings.strict,
+            left_out,
+            stale,
+            again: &again(self.args, ended.plan, &ended.outcomes),
+            again_behind: &command_again(self.args),
+            took: ended.took,
+        };
+        let style = Style {
+            verbose: self.args.verbose,
+        };
+        unless_closed(report::human(&run, style, out))?;
+        Ok(())
+    }
+
+    /// Writes the list of known failures anew; what was known keeps its reason.
+    fn update_expected(&self, outcomes: &[Outcome]) -> Result<(), Problem> {
+        let Some(path) = self
+            .args
+            .expected
+            .as_ref()
+            .filter(|_| self.args.update_expected)
+        else {
+            return Ok(());
+        };
+        let in_file = &self.settings.file.expected_failures;
+        let listed = expectation::renewed(
+            &self.settings.expectations,
+            outcomes,
+            self.settings.strict,
+            |case| in_file.iter().any(|it| it.case == case),
+        );
+        let mut text = serde_json::to_string_pretty(&listed)
+            .map_err(|error| Problem::new(Exit::OurFault, error))?;
+        text.push('\n');
+        fs::write(path, text).map_err(|error| {
+            Problem::new(
+                Exit::Usage,
+                format!("cannot write `{}`: {error}", path.display()),
+            )
+        })
+    }
 }
 
 /// Leaves out cases that take a minute, unless they were asked for; how many there are.
-fn leave_out_slow(args: &RunArgs, cases: Vec<Case>) -> (Vec<Case>, usize) {
+fn leave_out_slow(settings: &Settings, select: &[String], cases: Vec<Case>) -> (Vec<Case>, usize) {
     let all = cases.len();
-    let wanted = |case: &Case| args.slow || args.selection.select.contains(&case.id);
+    let wanted = |case: &Case| settings.slow || select.contains(&case.id);
     let left: Vec<Case> = cases
         .into_iter()
         .filter(|case| !case.is_slow() || wanted(case))
         .collect();
     let left_out = all - left.len();
     (left, left_out)
-}
-
-fn histories_plan(args: &RunArgs) -> Option<histories::Plan> {
-    (wants_histories(&args.selection) && args.histories > 0).then(|| histories::Plan {
-        histories: args.histories,
-        steps_max: 40,
-        seed: args.seed.unwrap_or_else(histories::random_seed),
-        strict: args.strict || args.url.is_none(),
-    })
 }
 
 fn exit_of(outcomes: &[Outcome], stale: &[Stale], strict: bool) -> Exit {
@@ -227,61 +288,87 @@ fn nothing_is_known(verdict: CaseVerdict) -> bool {
     )
 }
 
-/// The command that aims at the same target in the same way.
+/// The command that aims at the same target in the same way, up to the cases.
 fn again(args: &RunArgs, plan: Option<histories::Plan>, outcomes: &[Outcome]) -> String {
-    let mut command = "conformance run".to_owned();
-    if let Some(url) = &args.url {
-        command += &format!(" --url {url}");
+    let mut words = vec!["conformance run".to_owned()];
+    let mut say = |flag: &str, value: Option<String>| {
+        words.extend(value.map(|value| format!("{flag} {}", quoted(&value))));
+    };
+    let target = &args.target;
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|it| it.display().to_string());
+    say("--target", path(&target.target));
+    say("--url", target.url.clone());
+    say("--http-url", target.http_url.clone());
+    for promise in &target.variable {
+        say("--variable", Some(promise.clone()));
     }
-    if args.env {
-        command += " --env";
+    say(
+        "--callback-bind",
+        target.callback_bind.map(|it| it.to_string()),
+    );
+    say("--callback-host", target.callback_host.clone());
+    say("--expected", path(&args.expected));
+    say("--cases", path(&args.selection.source.cases));
+    say(
+        "--time-scale",
+        args.pace.time_scale.map(|it| it.to_string()),
+    );
+    let wandered_off = outcomes
+        .iter()
+        .any(|it| it.case == histories::ID && it.status != Status::Passed);
+    let seed = plan.filter(|_| wandered_off || args.shuffle);
+    say("--seed", seed.map(|plan| plan.seed.to_string()));
+    for (flag, said) in [
+        ("--env", target.env),
+        ("--no-hello", target.no_hello),
+        ("--strict", args.strict),
+        ("--slow", args.slow),
+        ("--shuffle", args.shuffle),
+    ] {
+        words.extend(said.then(|| flag.to_owned()));
     }
-    for promise in &args.variable {
-        command += &format!(" --variable {}", quoted(promise));
+    words.join(" ")
+}
+
+/// What starts the engine again, to be put behind the cases.
+fn command_again(args: &RunArgs) -> String {
+    let words = args.target.command.iter().map(|it| quoted(it));
+    match args.target.command.is_empty() {
+        true => String::new(),
+        false => format!(" -- {}", words.collect::<Vec<_>>().join(" ")),
     }
-    if let Some(url) = &args.http_url {
-        command += &format!(" --http-url {}", quoted(url));
-    }
-    if args.callback_bind != Callback::default().bind {
-        command += &format!(" --callback-bind {}", args.callback_bind);
-    }
-    if let Some(host) = &args.callback_host {
-        command += &format!(" --callback-host {}", quoted(host));
-    }
-    if args.no_hello {
-        command += " --no-hello";
-    }
-    if args.strict {
-        command += " --strict";
-    }
-    let wandered_off = |it: &&Outcome| it.case == histories::ID && it.status != Status::Passed;
-    if let (Some(plan), Some(_)) = (plan, outcomes.iter().find(wandered_off)) {
-        command += &format!(" --seed {}", plan.seed);
-    }
-    if let Some(folder) = &args.selection.source.cases {
-        command += &format!(" --cases {}", folder.display());
-    }
-    command
 }
 
 /// As a word of a shell's.
 fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:=/".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:=/{}".contains(c);
     match !text.is_empty() && text.chars().all(plain) {
         true => text.to_owned(),
         false => format!("'{}'", text.replace('\'', r"'\''")),
     }
 }
 
-/// Gathers what has ended, in order of the ids; shows a counter on a terminal meanwhile.
-async fn collect(mut events: mpsc::UnboundedReceiver<Event>) -> Vec<Outcome> {
+/// Gathers what has ended, in order of the ids; shows a counter on a terminal meanwhile, and
+/// tells of the first failure that decides.
+async fn collect(
+    mut events: mpsc::UnboundedReceiver<Event>,
+    strict: bool,
+    expectations: Vec<Expectation>,
+    first_failure: Arc<Notify>,
+) -> Vec<Outcome> {
     let mut err = io::stderr();
     let seen = err.is_terminal();
     let (mut outcomes, mut all) = (Vec::new(), 0);
     while let Some(event) = events.recv().await {
         match event {
             Event::Started { cases } => all = cases,
-            Event::Finished(outcome) => outcomes.push(*outcome),
+            Event::Finished(mut outcome) => {
+                expectation::mark(&expectations, &mut outcome);
+                if outcome.decides_against(strict) {
+                    first_failure.notify_one();
+                }
+                outcomes.push(*outcome);
+            }
         }
         if seen {
             let _ = write!(err, "\r{}/{all} cases", outcomes.len());

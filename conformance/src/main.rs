@@ -3,8 +3,11 @@
 mod cli;
 mod commands;
 mod embedded;
+mod engine;
 mod exit;
 mod judging;
+mod settings;
+mod spawn;
 
 use std::process::ExitCode;
 

@@ -33,6 +33,8 @@ pub enum Status {
 pub enum CaseVerdict {
     /// It holds.
     Passed,
+    /// It holds with other config keys than the documents'.
+    PassedMapped,
     /// It does not, and decides.
     Failed,
     /// It does not, and does not decide: a text, a suggestion, a companion message.
@@ -53,8 +55,9 @@ pub enum CaseVerdict {
 
 impl CaseVerdict {
     /// All of them, in the order in which they are counted.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Passed,
+        Self::PassedMapped,
         Self::Failed,
         Self::Differs,
         Self::Observed,
@@ -70,6 +73,7 @@ impl CaseVerdict {
     pub fn name(self) -> &'static str {
         match self {
             Self::Passed => "passed",
+            Self::PassedMapped => "passed by mapping",
             Self::Failed => "failed",
             Self::Differs => "differs",
             Self::Observed => "observed",
@@ -116,6 +120,9 @@ pub struct Outcome {
     pub status: Status,
     /// Why it was expected to fail, if it was.
     pub expected: Option<String>,
+    /// Whether it was run with other config keys than the documents': then it says nothing of
+    /// whether the engine conforms to them.
+    pub mapped: bool,
     /// Which of several allowed things the engine did, by their labels.
     pub branches: Vec<String>,
     /// What the engine was seen to do where nothing is prescribed.
@@ -139,6 +146,7 @@ impl Outcome {
     #[must_use]
     pub fn verdict(&self, strict: bool) -> CaseVerdict {
         match (&self.status, &self.expected) {
+            (Status::Passed, None) if self.mapped => CaseVerdict::PassedMapped,
             (Status::Passed, None) => CaseVerdict::Passed,
             (Status::Passed, Some(_)) => CaseVerdict::UnexpectedPass,
             (Status::Failed(_), Some(_)) => CaseVerdict::ExpectedFailure,
@@ -197,6 +205,13 @@ impl Verdict {
             |it: &Outcome| matches!(it.status, Status::Failed(_)) && it.level.says_of(clause.kind);
         if judging.iter().any(|it| differs(it)) {
             return Self::Differs;
+        }
+        let mapped = "what was seen of it was reached with other config keys than the documents'";
+        if judging
+            .iter()
+            .any(|it| it.status == Status::Passed && it.mapped)
+        {
+            return Self::InPart(mapped.to_owned());
         }
         if judging.iter().any(|it| it.status == Status::Passed) {
             let missed = judging.iter().find_map(|it| match &it.status {

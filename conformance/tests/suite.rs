@@ -16,6 +16,7 @@ use conformance::{
     environment::Environment,
     histories,
     ledger::Ledger,
+    mapping::ConfigKeys,
     report::{self, Run},
     runner::{self, Context, Features, Pace, Target},
     verdict::{Outcome, Status},
@@ -63,6 +64,8 @@ fn main() -> ExitCode {
             Some(_) => env::var("CONFORMANCE_HTTP_URL").ok(),
             None => server.as_ref().and_then(|it| it.http_url()),
         },
+        config_keys: ConfigKeys::default(),
+        not_applicable: Vec::new(),
     };
     let context = Arc::new(Context::new(target, Pace::default()).expect("a context"));
     let probes: Vec<_> = cases
@@ -146,6 +149,7 @@ impl Suite {
             left_out: 0,
             stale: &[],
             again: "cargo test -p conformance --test suite --",
+            again_behind: "",
             took: outcome.took,
         };
         let mut text = Vec::new();

@@ -134,6 +134,7 @@ pub async fn run(context: &Arc<Context>, features: &Features, plan: Plan) -> Out
         branches: Vec::new(),
         remarks: Vec::new(),
         expected: None,
+        mapped: false,
         transcript: found.transcript,
         took: began.elapsed(),
     }

@@ -50,7 +50,13 @@ pub(super) fn write(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Res
         .map(|it| it.case.as_str())
         .collect();
     if !failed.is_empty() {
-        writeln!(out, "\nagain: {} {}", run.again, failed.join(" "))?;
+        writeln!(
+            out,
+            "\nagain: {} {}{}",
+            run.again,
+            failed.join(" "),
+            run.again_behind
+        )?;
     }
     Ok(())
 }

@@ -34,6 +34,8 @@ pub struct Run<'r> {
     pub stale: &'r [Stale],
     /// The command that aims at the same target, to be followed by ids.
     pub again: &'r str,
+    /// What follows the ids.
+    pub again_behind: &'r str,
     /// How long it took.
     pub took: Duration,
 }
@@ -99,6 +101,10 @@ fn summary(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     for (verdict, what) in [
+        (
+            CaseVerdict::PassedMapped,
+            "passed with other config keys than the documents', which is no conformance",
+        ),
         (CaseVerdict::ExpectedFailure, "failed as expected"),
         (
             CaseVerdict::NotApplicable,

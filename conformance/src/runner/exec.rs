@@ -34,6 +34,8 @@ pub(super) struct CaseRun<'c> {
     pub(super) branches: Vec<String>,
     /// What was seen where nothing is prescribed.
     pub(super) remarks: Vec<String>,
+    /// Whether a config was sent under other names than the documents'.
+    pub(super) mapped: bool,
     /// What takes back the registrations of a case with ids that others use as well.
     undo: Vec<(String, String)>,
 }
@@ -114,6 +116,7 @@ impl<'c> CaseRun<'c> {
             transcript,
             branches: Vec::new(),
             remarks: Vec::new(),
+            mapped: false,
             undo: Vec::new(),
         }
     }
@@ -194,7 +197,11 @@ impl<'c> CaseRun<'c> {
     }
 
     async fn send(&mut self, on: &str, template: &Value) -> Result<(), Fault> {
-        let text = self.scope.frame_text(template)?;
+        let mut text = self.scope.frame_text(template)?;
+        if let Some(mapped) = self.context.target.config_keys.apply(&text) {
+            self.mapped = true;
+            text = mapped;
+        }
         if self.case.verbatim
             && let Some(undo) = undo(&text)
         {
@@ -258,6 +265,7 @@ impl<'c> CaseRun<'c> {
     /// When patience ends, and how many milliseconds it lasts.
     pub(super) fn deadline(&self) -> (Instant, u128) {
         let clock = Duration::from_secs(self.case.clock_s.into());
+        let clock = clock.mul_f64(self.context.pace.clock_scale);
         let patience = self.context.pace.patience + clock;
         (Instant::now() + patience, patience.as_millis())
     }

@@ -23,7 +23,10 @@ use uuid::Uuid;
 use crate::{
     case::Case,
     endpoint::{Callback, Endpoints, EndpointsError},
-    exchange, histories,
+    exchange,
+    expectation::Expectation,
+    histories,
+    mapping::ConfigKeys,
     schema::FrameSchemas,
     session::{ConnectError, Session},
     transcript::Transcript,
@@ -44,6 +47,10 @@ pub struct Target {
     pub callback: Callback,
     /// Where it serves http triggers, without a slash at its end.
     pub http_url: Option<String>,
+    /// How the keys of its trigger configs are called.
+    pub config_keys: ConfigKeys,
+    /// Cases that have no meaning for it, with the reason.
+    pub not_applicable: Vec<Expectation>,
 }
 
 /// How to run.
@@ -57,6 +64,8 @@ pub struct Pace {
     pub adapts: bool,
     /// How long to listen, after a fence, for something that must not come.
     pub quiet: Duration,
+    /// How much longer than usual the engine's clocks take.
+    pub clock_scale: f64,
 }
 
 impl Default for Pace {
@@ -66,6 +75,7 @@ impl Default for Pace {
             patience: Duration::from_secs(3),
             adapts: false,
             quiet: Duration::from_millis(25),
+            clock_scale: 1.0,
         }
     }
 }
@@ -75,6 +85,17 @@ const PATIENCE_MIN: Duration = Duration::from_secs(1);
 const PATIENCE_WITH_SILENCE: Duration = Duration::from_millis(250);
 
 impl Pace {
+    /// The pace for an engine that is so many times slower.
+    #[must_use]
+    pub fn scaled(self, scale: f64) -> Self {
+        Self {
+            patience: self.patience.mul_f64(scale),
+            quiet: self.quiet.mul_f64(scale),
+            clock_scale: scale,
+            ..self
+        }
+    }
+
     /// The pace for the rest of a run, from how long the probes took that passed and that had
     /// not to wait for a clock.
     fn adapted(self, probes: &[Outcome], cases: &[Arc<Case>]) -> Self {
@@ -273,9 +294,14 @@ pub async fn run_case(context: &Context, case: &Case, features: &Features) -> Ou
     let began = Instant::now();
     let transcript = Transcript::default();
     let (mut branches, mut remarks) = (Vec::new(), Vec::new());
-    let status = match obstacle(context, case, features) {
-        Some(reason) => Status::Untestable(reason),
-        None => {
+    let mut mapped = false;
+    let excused = |it: &&Expectation| it.case == case.id;
+    let not_applicable = context.target.not_applicable.iter().find(excused);
+    let obstacle = obstacle(context, case, features);
+    let status = match (not_applicable, obstacle) {
+        (Some(Expectation { reason, .. }), _) => Status::NotApplicable(reason.clone()),
+        (None, Some(reason)) => Status::Untestable(reason),
+        (None, None) => {
             let mut run = exec::CaseRun::new(context, case, features, transcript.clone());
             let status = match run.perform().await {
                 Ok(()) => Status::Passed,
@@ -290,6 +316,7 @@ pub async fn run_case(context: &Context, case: &Case, features: &Features) -> Ou
                 Err(failure) => Status::Failed(Box::new(failure)),
             };
             run.clean_up().await;
+            mapped = run.mapped;
             (branches, remarks) = (run.branches, run.remarks);
             status
         }
@@ -303,6 +330,7 @@ pub async fn run_case(context: &Context, case: &Case, features: &Features) -> Ou
         quote: case.quote.clone(),
         status,
         expected: None,
+        mapped,
         branches,
         remarks,
         malformed: context.schemas.faults(&transcript),

@@ -7,7 +7,7 @@ use crate::{
     engines::{Fate, Faulty, serve},
 };
 
-fn command(arguments: &[&str]) -> Command {
+pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
     command.args(arguments).stdin(Stdio::null());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CONFORMANCE_")) {
@@ -17,7 +17,7 @@ fn command(arguments: &[&str]) -> Command {
 }
 
 /// The exit code, standard output and standard error.
-fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output {
         status,
         stdout,
@@ -28,7 +28,7 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
 }
 
 /// Runs it against an engine that lives in this test.
-async fn run_at(url: String, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) async fn run_at(url: String, arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut all = vec!["run".to_owned(), "--url".to_owned(), url];
     all.extend(arguments.iter().map(|it| (*it).to_owned()));
     let run = move || run(&all.iter().map(String::as_str).collect::<Vec<_>>());

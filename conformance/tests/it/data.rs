@@ -8,6 +8,7 @@ use conformance::{
     environment::Environment,
     ledger::{Coverage, Kind, Ledger},
     schema::validator,
+    target_file::TargetFile,
 };
 use serde_json::Value;
 
@@ -96,6 +97,21 @@ fn every_case_file_is_what_the_case_schema_describes() {
             file.path
         );
     }
+}
+
+#[test]
+fn every_target_file_is_what_its_schema_describes_and_can_be_used() {
+    let folder = format!("{}/../fixtures/targets", env!("CARGO_MANIFEST_DIR"));
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(faults("target.json", &value), [""; 0], "{}", path.display());
+        TargetFile::read(&path).unwrap_or_else(|error| panic!("{error}"));
+        count += 1;
+    }
+    assert!(count >= 3, "{count}");
 }
 
 #[test]
@@ -242,7 +258,7 @@ fn every_variable_that_a_case_assumes_is_in_the_environment_and_none_is_idle() {
 fn the_asyncapi_document_refers_to_every_schema_of_the_protocol() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../spec/asyncapi.json");
     let document = std::fs::read_to_string(path).unwrap();
-    let files_of_the_suite = ["case.json", "defs.json", "requirements.json"];
+    let files_of_the_suite = ["case.json", "defs.json", "requirements.json", "target.json"];
     for asset in assets::schemas() {
         let is_frame = !files_of_the_suite.contains(&asset.path);
         let reference = format!("\"./schema/{}\"", asset.path);

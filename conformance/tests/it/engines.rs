@@ -8,6 +8,7 @@ use conformance::{
     endpoint::Callback,
     histories,
     ledger::Ledger,
+    mapping::ConfigKeys,
     runner::{self, Context, Pace, Target},
     verdict::Outcome,
 };
@@ -231,6 +232,8 @@ async fn run(
         hello: true,
         callback: Callback::default(),
         http_url: server.http_url(),
+        config_keys: ConfigKeys::default(),
+        not_applicable: Vec::new(),
     };
     // A fault shows as a frame that does not come: what is waited for in vain is the time of
     // these tests. It has to be long enough for a busy machine all the same.

@@ -15,6 +15,7 @@ mod engines;
 mod faults;
 mod firing_faults;
 mod snapshots;
+mod targets;
 
 #[path = "../../src/embedded.rs"]
 mod embedded;

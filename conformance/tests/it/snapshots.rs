@@ -466,6 +466,7 @@ async fn the_report_of_a_failing_run() {
         left_out: 0,
         stale: &[],
         again: "conformance run --url ws://127.0.0.1:49134",
+        again_behind: "",
         took: Duration::from_millis(1_234),
     };
     let mut report = Vec::new();

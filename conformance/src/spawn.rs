@@ -1,0 +1,208 @@
+//! An engine that the suite starts, and ends.
+
+use std::{
+    collections::VecDeque,
+    net::{Ipv4Addr, TcpListener},
+    process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use conformance::{environment::Environment, runner::Context};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, Command},
+    time::{Instant, sleep, timeout},
+};
+
+use crate::exit::{Exit, Problem};
+
+const PORT: &str = "{port}";
+const HTTP_PORT: &str = "{http_port}";
+/// How many of the engine's last lines are kept, for a person to see why it ended.
+const LINES_MAX: usize = 30;
+const LINE_CHARACTERS_MAX: usize = 400;
+/// How often it is looked whether the engine listens.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long it may take to end once it was asked to.
+const END_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// A process, with the addresses at which it was told to listen.
+#[derive(Debug)]
+pub(crate) struct Spawned {
+    child: Child,
+    /// Its process group, which is known also after it has ended.
+    #[cfg(unix)]
+    group: Option<i32>,
+    said: Said,
+    pub(crate) url: String,
+    pub(crate) http_url: Option<String>,
+}
+
+/// The last lines that it wrote.
+#[derive(Clone, Debug, Default)]
+struct Said(Arc<Mutex<VecDeque<String>>>);
+
+impl Spawned {
+    /// Starts a command with the environment that the cases assume.
+    ///
+    /// # Errors
+    ///
+    /// The command cannot be used, or not be started.
+    pub(crate) fn start(command: &[String], environment: &Environment) -> Result<Self, Problem> {
+        let [program, arguments @ ..] = command else {
+            return Err(Problem::new(Exit::Usage, "the command is empty"));
+        };
+        let has = |placeholder| command.iter().any(|it| it.contains(placeholder));
+        if !has(PORT) {
+            let message = format!(
+                "the command has no {PORT} in it, so the engine would not know where to listen"
+            );
+            return Err(Problem::new(Exit::Usage, message));
+        }
+        let (port, http_port) = (free_port()?, free_port()?);
+        let filled = |text: &String| {
+            text.replace(HTTP_PORT, &http_port.to_string())
+                .replace(PORT, &port.to_string())
+        };
+        let mut starting = Command::new(program);
+        starting
+            .args(arguments.iter().map(filled))
+            .envs(&environment.set)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        for name in &environment.unset {
+            starting.env_remove(name);
+        }
+        #[cfg(unix)]
+        starting.process_group(0);
+        let mut child = starting.spawn().map_err(|error| {
+            Problem::new(
+                Exit::Unreachable,
+                format!("cannot start `{program}`: {error}"),
+            )
+        })?;
+        let said = Said::default();
+        said.listen_to(child.stdout.take());
+        said.listen_to(child.stderr.take());
+        Ok(Self {
+            #[cfg(unix)]
+            group: child.id().and_then(|id| i32::try_from(id).ok()),
+            child,
+            said,
+            url: format!("ws://127.0.0.1:{port}"),
+            http_url: has(HTTP_PORT).then(|| format!("http://127.0.0.1:{http_port}")),
+        })
+    }
+
+    /// Waits until it takes sessions.
+    ///
+    /// # Errors
+    ///
+    /// It has ended, or takes too long; with its last words.
+    pub(crate) async fn until_it_listens(
+        &mut self,
+        context: &Context,
+        patience: Duration,
+    ) -> Result<(), Problem> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(how) = self.has_ended() {
+                let message = format!("the engine ended before it listened: {how}");
+                return Err(Problem::new(Exit::Unreachable, message));
+            }
+            match context.reach().await {
+                Ok(()) => return Ok(()),
+                Err(error) if Instant::now() > deadline => {
+                    let message = format!(
+                        "the engine does not listen after {} s: {error}{}",
+                        patience.as_secs(),
+                        self.said.at_last()
+                    );
+                    return Err(Problem::new(Exit::Unreachable, message));
+                }
+                Err(_) => sleep(LOOK_EVERY).await,
+            }
+        }
+    }
+
+    /// How it has ended, with its last words, if it has.
+    pub(crate) fn has_ended(&mut self) -> Option<String> {
+        let status = self.child.try_wait().ok()??;
+        Some(format!("{status}{}", self.said.at_last()))
+    }
+
+    /// Asks it to end, and ends it if it does not; with all that it has started.
+    pub(crate) async fn end(mut self) {
+        self.signal(Signal::Terminate);
+        if timeout(END_TIME_MAX, self.child.wait()).await.is_err() {
+            self.signal(Signal::Kill);
+            let _ = self.child.start_kill();
+            let _ = self.child.wait().await;
+        }
+        // What it has left behind.
+        self.signal(Signal::Kill);
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, signal: Signal) {
+        use rustix::process::{Pid, Signal as Unix, kill_process_group};
+        let signal = match signal {
+            Signal::Terminate => Unix::TERM,
+            Signal::Kill => Unix::KILL,
+        };
+        let id = self.group.and_then(Pid::from_raw);
+        if let Some(group) = id {
+            // It may have gone by itself.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn signal(&self, _signal: Signal) {}
+}
+
+#[derive(Clone, Copy)]
+enum Signal {
+    Terminate,
+    Kill,
+}
+
+impl Said {
+    fn listen_to(&self, pipe: Option<impl AsyncRead + Unpin + Send + 'static>) {
+        let Some(pipe) = pipe else { return };
+        let said = self.clone();
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(pipe).split(b'\n');
+            while let Ok(Some(line)) = lines.next_segment().await {
+                let line = String::from_utf8_lossy(&line);
+                let line = line.chars().take(LINE_CHARACTERS_MAX).collect();
+                let mut kept = said.0.lock().unwrap_or_else(PoisonError::into_inner);
+                if kept.len() == LINES_MAX {
+                    kept.pop_front();
+                }
+                kept.push_back(line);
+            }
+        });
+    }
+
+    fn at_last(&self) -> String {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = kept
+            .iter()
+            .map(|line| format!("\n  | {}", line.escape_debug()));
+        match kept.is_empty() {
+            true => "; it said nothing".to_owned(),
+            false => format!("; its last words:{}", lines.collect::<String>()),
+        }
+    }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> Result<u16, Problem> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let port = listener.and_then(|it| it.local_addr()).map(|it| it.port());
+    port.map_err(|error| Problem::new(Exit::OurFault, format!("no free port: {error}")))
+}

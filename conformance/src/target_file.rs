@@ -1,0 +1,135 @@
+//! Target files: what is known of an engine, so that it need not be said on each command line.
+//! Described in `spec/schema/target.json`.
+
+use std::{collections::BTreeMap, fs, io, net::SocketAddr, path::Path};
+
+use serde::Deserialize;
+
+use crate::{expectation::Expectation, mapping::ConfigKeys};
+
+/// An engine, and how to run the suite against it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TargetFile {
+    /// Where its schema is, for editors.
+    #[serde(rename = "$schema")]
+    pub schema: Option<String>,
+    /// The engine's name, and its version.
+    pub name: Option<String>,
+    /// What a person should know before using the file.
+    pub description: Option<String>,
+    /// Where workers connect.
+    pub url: Option<String>,
+    /// Where http triggers are served.
+    pub http_url: Option<String>,
+    /// What starts the engine, as `-- COMMAND` does.
+    pub command: Option<Vec<String>>,
+    /// Where the suite listens for the engine's requests.
+    pub callback_bind: Option<SocketAddr>,
+    /// Under which name the engine reaches it there.
+    pub callback_host: Option<String>,
+    /// Whether the engine was started with what `conformance env` prints.
+    pub env: bool,
+    /// Variables that it was started with, and their values.
+    pub variables: BTreeMap<String, String>,
+    /// Whether sessions introduce themselves (CO-16).
+    pub hello: Option<bool>,
+    /// How the keys of trigger configs are called there.
+    pub config_keys: ConfigKeys,
+    /// Cases that have no meaning for this engine.
+    pub not_applicable: Vec<Expectation>,
+    /// Cases that are known to fail.
+    pub expected_failures: Vec<Expectation>,
+    /// How much more time than usual the engine is given.
+    pub time_scale: Option<f64>,
+    /// Whether every level decides.
+    pub strict: bool,
+    /// Whether the cases that take a minute are run.
+    pub slow: bool,
+    /// How many cases run at once.
+    pub jobs: Option<u16>,
+    /// How long something that has to come may take, in milliseconds.
+    pub patience_ms: Option<u64>,
+    /// How many random histories there are.
+    pub histories: Option<u32>,
+}
+
+/// Why a target file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TargetFileError {
+    /// It could not be read.
+    #[error("cannot read `{path}`: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not JSON of the format; line and column are in the text.
+    #[error("{path}:{line}:{column}: {problem}")]
+    Format {
+        /// The file.
+        path: String,
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// It is well formed, and means nothing.
+    #[error("`{path}`: {problem}")]
+    Content {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl TargetFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// A [`TargetFileError`] that says where it is wrong.
+    pub fn read(path: &Path) -> Result<Self, TargetFileError> {
+        let shown = || path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|source| TargetFileError::Io {
+            path: shown(),
+            source,
+        })?;
+        let file: Self = serde_json::from_str(&text).map_err(|error| TargetFileError::Format {
+            path: shown(),
+            line: error.line(),
+            column: error.column(),
+            problem: error.to_string(),
+        })?;
+        file.check().map_err(|problem| TargetFileError::Content {
+            path: shown(),
+            problem,
+        })?;
+        Ok(file)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.url.is_some() && self.command.is_some() {
+            return Err(
+                "it has a `url` and a `command`: the suite either starts the engine or \
+                        is told where it is"
+                    .to_owned(),
+            );
+        }
+        let excused = self.expected_failures.iter().chain(&self.not_applicable);
+        if let Some(nameless) = excused.clone().find(|it| it.reason.trim().is_empty()) {
+            return Err(format!("`{}` needs a reason", nameless.case));
+        }
+        let mut cases: Vec<&str> = excused.map(|it| it.case.as_str()).collect();
+        cases.sort_unstable();
+        if let Some([twice, _]) = cases.array_windows().find(|[a, b]| a == b) {
+            return Err(format!("`{twice}` is excused twice"));
+        }
+        Ok(())
+    }
+}

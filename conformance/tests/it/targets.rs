@@ -1,0 +1,330 @@
+//! Targets of every kind, as people and scripts give them to the `conformance` command.
+
+use std::{fs, path::PathBuf};
+
+use reference::Server;
+use serde_json::{Value, json};
+
+use crate::{
+    command::{command, run, run_at},
+    embedded,
+    engines::{Fate, Faulty, serve},
+};
+
+/// A folder that goes with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let name = format!("conformance-{}", uuid::Uuid::new_v4());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn write(&self, name: &str, content: &Value) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, content.to_string()).unwrap();
+        path.display().to_string()
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Not a test: the engine that other tests start, as a process of its own.
+#[tokio::test]
+#[ignore = "it is an engine"]
+async fn an_engine() {
+    let address = |name| format!("127.0.0.1:{}", std::env::var(name).unwrap());
+    let options = reference::Options {
+        http: Some(address("HTTP_PORT").parse().unwrap()),
+        ..reference::Options::default()
+    };
+    let _server = Server::bind(address("PORT"), options).await.unwrap();
+    std::future::pending::<()>().await;
+}
+
+/// The words that start it.
+fn engine() -> [String; 4] {
+    let own = std::env::current_exe().unwrap().display().to_string();
+    let script =
+        r#"PORT={port} HTTP_PORT={http_port} exec "$0" --ignored --exact targets::an_engine"#;
+    ["sh".to_owned(), "-c".to_owned(), script.to_owned(), own]
+}
+
+#[cfg(unix)]
+#[test]
+fn an_engine_is_started_judged_and_ended() {
+    let engine = engine();
+    let words = ["run", "RF-05", "RT-04", "document-bearer", "--"];
+    let all: Vec<&str> = words
+        .into_iter()
+        .chain(engine.iter().map(String::as_str))
+        .collect();
+    let (code, out, err) = run(&all);
+    assert_eq!(code, Some(0), "{out}{err}");
+    // It has the environment that the cases assume, and both addresses.
+    assert!(out.contains("(started for this run)"), "{out}");
+    assert!(out.ends_with(" 0 failed, 0 skipped\n"), "{out}");
+    let port = out.split("127.0.0.1:").nth(1).unwrap();
+    let port: u16 = port.split(' ').next().unwrap().parse().unwrap();
+    std::net::TcpListener::bind(("127.0.0.1", port)).expect("nothing listens there any more");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_engine_that_does_not_come_up_is_told_with_its_last_words() {
+    let script = "echo first; echo 'no such option {port}' >&2; exit 7";
+    let (code, _, err) = run(&["run", "--", "sh", "-c", script]);
+    assert_eq!(code, Some(3), "{err}");
+    assert!(err.contains("exit status: 7"), "{err}");
+    assert!(err.contains("  | no such option"), "{err}");
+    let (code, _, err) = run(&[
+        "run",
+        "--start-time-s",
+        "1",
+        "--",
+        "sh",
+        "-c",
+        "sleep 600 #{port}",
+    ]);
+    assert_eq!(code, Some(3), "{err}");
+    assert!(err.contains("does not listen after 1 s"), "{err}");
+    let (code, _, err) = run(&["run", "--", "no-such-engine", "{port}"]);
+    assert_eq!(code, Some(3), "{err}");
+    assert!(err.contains("cannot start `no-such-engine`"), "{err}");
+    let (code, _, err) = run(&["run", "--", "engine"]);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("{port}"), "{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_file_says_what_the_command_line_does_not() {
+    let server = embedded::start().await.unwrap();
+    let folder = Folder::new();
+    let file = folder.write(
+        "target.json",
+        &json!({
+            "name": "mine",
+            "url": server.url(),
+            "http_url": server.http_url(),
+            "env": true,
+            "strict": true,
+            "not_applicable": [{"case": "cron-sunday-is-0-and-7", "reason": "it has no Sundays"}],
+        }),
+    );
+    let select = ["RF-06", "RT-04", "cron-sunday-is-0-and-7"];
+    let arguments = [&["run", "--target", &file], &select[..]].concat();
+    let run_it = move |arguments: Vec<String>| {
+        run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let owned: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
+    let (code, out, err) = tokio::task::spawn_blocking(move || run_it(owned))
+        .await
+        .unwrap();
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.starts_with("target: mine at ws://"), "{out}");
+    assert!(
+        out.contains("1 case not applicable, as the target says"),
+        "{out}"
+    );
+    assert!(out.contains("it has no Sundays"), "{out}");
+}
+
+#[test]
+fn a_target_file_that_cannot_be_used_is_told_with_its_place() {
+    let folder = Folder::new();
+    let path = folder.path("target.json");
+    for (text, told) in [
+        ("{\n  \"url\": 7\n}", "target.json:2:"),
+        (
+            "{\n\n  \"ulr\": \"ws://127.0.0.1:1\"\n}",
+            "unknown field `ulr`",
+        ),
+        (
+            r#"{"url":"ws://127.0.0.1:1","command":["x"]}"#,
+            "a `url` and a `command`",
+        ),
+        (
+            r#"{"expected_failures":[{"case":"x","reason":" "}]}"#,
+            "`x` needs a reason",
+        ),
+        (r#"{"url":"http://127.0.0.1:1"}"#, "must begin with ws://"),
+    ] {
+        fs::write(&path, text).unwrap();
+        let (code, _, err) = run(&["run", "--target", &path]);
+        assert_eq!(code, Some(2), "{text}: {err}");
+        assert!(err.contains(told), "{text}: {err}");
+    }
+    let (code, _, err) = run(&["run", "--target", &folder.path("none.json")]);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("none.json"), "{err}");
+}
+
+/// An engine that has one code wrong, which one case sees at level must.
+async fn wrong() -> Server {
+    serve(Faulty::outgoing(|frame| {
+        if frame["error"]["code"] == "trigger_type_not_found" {
+            frame["error"]["code"] = "not_found".into();
+        }
+        Fate::Keep
+    }))
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expected_failures_excuse_themselves_and_nothing_else() {
+    let server = wrong().await;
+    let folder = Folder::new();
+    let list = folder.path("expected.json");
+    let expected = ["RT-07", "--expected", &list];
+    // Written by the run that finds them.
+    let updating = [&expected[..], &["--update-expected"]].concat();
+    let (code, out, _) = run_at(server.url(), &updating).await;
+    assert_eq!(code, Some(1), "{out}");
+    let written: Value = serde_json::from_str(&fs::read_to_string(&list).unwrap()).unwrap();
+    let cases = written.as_array().unwrap();
+    assert!(!cases.is_empty());
+    assert!(
+        cases
+            .iter()
+            .all(|it| !it["reason"].as_str().unwrap().is_empty())
+    );
+    let (code, out, err) = run_at(server.url(), &expected).await;
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.contains("failed as expected"), "{out}");
+    assert!(out.contains("RT-07  expected failure"), "{out}");
+    // One of them less: that one fails.
+    fs::write(&list, Value::from(cases[1..].to_vec()).to_string()).unwrap();
+    let (code, out, _) = run_at(server.url(), &expected).await;
+    assert_eq!(code, Some(1), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expectations_that_are_stale_exit_6() {
+    let server = embedded::start().await.unwrap();
+    let folder = Folder::new();
+    for (case, told) in [
+        (
+            "trigger-of-unknown-type-is-refused",
+            "is expected to fail, and passes",
+        ),
+        ("no-such-case", "there is no such case"),
+    ] {
+        let list = folder.write("list.json", &json!([{"case": case, "reason": "known"}]));
+        let (code, out, err) = run_at(server.url(), &["RT-07", "--expected", &list]).await;
+        assert_eq!(code, Some(6), "{out}{err}");
+        assert!(out.contains(told), "{out}");
+    }
+    // A case that was not run says nothing of its expectation.
+    let elsewhere = json!([{"case": "hmac-secret-is-not-sent", "reason": "known"}]);
+    let list = folder.write("list.json", &elsewhere);
+    let (code, out, err) = run_at(server.url(), &["RT-07", "--expected", &list]).await;
+    assert_eq!(code, Some(0), "{out}{err}");
+}
+
+/// An engine whose http triggers take other keys than the document's.
+async fn with_keys_of_its_own() -> Server {
+    serve(Faulty::incoming(|frame| {
+        if frame["type"] == "registertrigger"
+            && frame["trigger_type"] == "http"
+            && let Some(config) = frame["config"].as_object_mut()
+        {
+            config.remove("path");
+            if let Some(path) = config.remove("api_path") {
+                config.insert("path".to_owned(), path);
+            }
+        }
+        true
+    }))
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_reached_by_a_mapping_of_keys_never_conforms() {
+    let server = with_keys_of_its_own().await;
+    let folder = Folder::new();
+    let (code, out, _) = run_at(server.url(), &["http-trigger-takes-path-and-method"]).await;
+    assert_eq!(code, Some(1), "{out}");
+    let keys = json!({"config_keys": {"http": {"path": "api_path"}}});
+    let file = folder.write("target.json", &keys);
+    let (code, out, err) = run_at(
+        server.url(),
+        &["http-trigger-takes-path-and-method", "--target", &file],
+    )
+    .await;
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.contains("RT-04  passed in part"), "{out}");
+    assert!(out.contains("which is no conformance"), "{out}");
+    assert!(out.contains("0 passed, 0 failed"), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_can_be_cut_short_repeated_ordered_and_divided() {
+    let server = wrong().await;
+    let (code, out, _) = run_at(server.url(), &["RT-07", "--fail-fast", "--jobs", "1"]).await;
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains(" 1 failed, "), "{out}");
+    let sound = embedded::start().await.unwrap();
+    let (code, out, err) = run_at(
+        sound.url(),
+        &["RT-07", "--repeat", "3", "--shuffle", "--seed", "7"],
+    )
+    .await;
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.contains("time 3 of 3"), "{out}");
+    let (code, out, _) = run_at(server.url(), &["RT-07", "--repeat", "3"]).await;
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("time 1 of 3"), "{out}");
+    // Each case is in one part.
+    let mut passed = 0;
+    for part in ["1/3", "2/3", "3/3"] {
+        let select = ["RT-07", "--shard", part, "--level", "must,text"];
+        let (code, out, err) = run_at(sound.url(), &select).await;
+        assert_eq!(code, Some(0), "{out}{err}");
+        let last = out.lines().last().unwrap();
+        passed += last.split(' ').next().unwrap().parse::<usize>().unwrap();
+    }
+    let (_, out, _) = run_at(sound.url(), &["RT-07", "--level", "must,text"]).await;
+    let last = out.lines().last().unwrap();
+    let all: usize = last.split(' ').next().unwrap().parse().unwrap();
+    let probes = (passed - all) / 2;
+    assert_eq!(passed - all, probes * 2, "the probes belong to each part");
+    let (code, _, err) = run_at(sound.url(), &["--shard", "4/3"]).await;
+    assert_eq!(code, Some(2), "{err}");
+}
+
+#[test]
+fn every_flag_has_an_environment_variable() {
+    let output = command(&["list"])
+        .env("CONFORMANCE_LEVEL", "text")
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(output.stdout).unwrap();
+    assert!(listed.lines().count() > 3, "{listed}");
+    let (_, help, _) = run(&["run", "--help"]);
+    let flags = help
+        .lines()
+        .filter(|line| line.trim_start().starts_with("--") || line.trim_start().starts_with('-'));
+    for flag in flags {
+        let name = flag.trim_start();
+        let without = ["--help", "--update-expected", "--cases", "--color"];
+        if without.iter().any(|it| name.contains(it)) {
+            continue;
+        }
+        let after = help.split(flag).nth(1).unwrap();
+        let about: String = after.lines().take(8).collect();
+        assert!(
+            about.contains("[env: CONFORMANCE_") || flag.contains("[env:"),
+            "{name}"
+        );
+    }
+}
