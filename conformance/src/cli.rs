@@ -48,6 +48,26 @@ pub(crate) enum Command {
         #[command(flatten)]
         source: Source,
     },
+    /// Say all that is wrong with case files, and where.
+    Lint(LintArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LintArgs {
+    /// Case files, and folders of them; the cases that are built in if none is named.
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// How it is said.
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(crate) format: LintFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LintFormat {
+    /// A line each: path, line, column, what is wrong, and the JSON pointer.
+    Human,
+    /// An object with all of it.
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

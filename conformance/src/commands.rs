@@ -19,6 +19,7 @@ use crate::{
     cli::{Cli, Color, Command, RunArgs, Selection, Source},
     exit::{Exit, Problem},
     judging::judge,
+    linting,
 };
 
 pub(crate) fn main() -> ExitCode {
@@ -34,6 +35,7 @@ pub(crate) fn main() -> ExitCode {
         Command::List(selection) => list(&selection, &mut out),
         Command::Env => env(&mut out),
         Command::Explain { name, source } => explain(&name, &source, &mut out),
+        Command::Lint(args) => linting::lint(&args, &mut out),
     };
     let exit = done.unwrap_or_else(|problem| {
         // If standard error is gone, there is nobody left to tell.

@@ -13,6 +13,7 @@ pub mod expectation;
 pub mod frame;
 pub mod histories;
 pub mod ledger;
+pub mod lint;
 pub mod mapping;
 pub mod report;
 pub mod runner;

@@ -6,6 +6,7 @@ mod embedded;
 mod engine;
 mod exit;
 mod judging;
+mod linting;
 mod settings;
 mod spawn;
 

@@ -113,7 +113,7 @@ impl Answer {
 
 impl Endpoint {
     /// The templates in it.
-    pub(super) fn templates(&self) -> impl Iterator<Item = &Value> {
+    pub(crate) fn templates(&self) -> impl Iterator<Item = &Value> {
         let answers = match self {
             Self::Answers(answers) => answers.as_slice(),
             Self::Raw(_) => &[],

@@ -2,14 +2,31 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
+use serde_json::Value;
 use wildmatch::WildMatch;
 
 use super::{Action, AlternativeKind, Case};
 use crate::{
     assets,
     ledger::Ledger,
-    template::{TemplateError, Use, check},
+    template::{Use, check, escaped, faults},
 };
+
+/// Something in a case that a runner refuses, and where: a JSON pointer into its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) pointer: String,
+    pub(crate) message: String,
+}
+
+impl Problem {
+    pub(crate) fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            pointer: pointer.into(),
+            message: message.into(),
+        }
+    }
+}
 
 /// All cases of a run, in order of their ids.
 #[derive(Clone, Debug)]
@@ -82,8 +99,12 @@ impl Cases {
                 Ok(case) => case,
                 Err(source) => return Err(CaseError::Format { path, source }),
             };
-            if let Err(problem) = check_case(&case, &path, ledger) {
-                return Err(CaseError::Content { path, problem });
+            if let Some(Problem { message, .. }) = problems(&case, &path, ledger).into_iter().next()
+            {
+                return Err(CaseError::Content {
+                    path,
+                    problem: message,
+                });
             }
             if let Some((other, _)) = cases.get(&case.id) {
                 let problem = format!("the id `{}` is that of `{other}` already", case.id);
@@ -170,19 +191,21 @@ fn selects(selector: &str, case: &Case) -> bool {
     }
 }
 
-fn check_case(case: &Case, path: &str, ledger: &Ledger) -> Result<(), String> {
+/// Everything in a case that a runner refuses, in the order in which it is looked for.
+pub(crate) fn problems(case: &Case, path: &str, ledger: &Ledger) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let mut refuse = |pointer: &str, message: String| found.push(Problem::new(pointer, message));
     if Path::new(path).file_stem().and_then(|it| it.to_str()) != Some(&case.id) {
-        return Err(format!(
-            "the id is `{}`, so the file must be `{0}.json`",
-            case.id
-        ));
+        let message = format!("the id is `{}`, so the file must be `{0}.json`", case.id);
+        refuse("/id", message);
     }
     if case.clauses.is_empty() {
-        return Err("it names no clause".to_owned());
+        refuse("/clauses", "it names no clause".to_owned());
     }
-    for id in &case.clauses {
+    for (index, id) in case.clauses.iter().enumerate() {
         if ledger.clause(id).is_none() {
-            return Err(format!("there is no clause `{id}`"));
+            let pointer = format!("/clauses/{index}");
+            refuse(&pointer, format!("there is no clause `{id}`"));
         }
     }
     if let Some(quote) = &case.quote {
@@ -191,28 +214,34 @@ fn check_case(case: &Case, path: &str, ledger: &Ledger) -> Result<(), String> {
             .iter()
             .filter_map(|it| it.document.as_deref());
         if !documents.any(|name| assets::document(name).is_some_and(|it| it.contains(quote))) {
-            return Err(format!("the quote is in no document: {quote}"));
+            refuse("/quote", format!("the quote is in no document: {quote}"));
         }
     }
     if case.probes.is_some() && !case.needs.is_empty() {
-        return Err("it probes for a feature, so it cannot need others".to_owned());
+        let message = "it probes for a feature, so it cannot need others";
+        refuse("/needs", message.to_owned());
     }
     for (name, endpoint) in &case.endpoints {
         for template in endpoint.templates() {
-            check(template, Use::Send).map_err(|error| format!("endpoint `{name}`: {error}"))?;
+            if let Err(error) = check(template, Use::Send) {
+                let pointer = format!("/endpoints/{}", escaped(name));
+                refuse(&pointer, format!("endpoint `{name}`: {error}"));
+            }
         }
     }
-    check_steps(case)
+    check_steps(case, &mut found);
+    found
 }
 
 /// Whether each step's session or endpoint is there, and its templates have a meaning.
-fn check_steps(case: &Case) -> Result<(), String> {
+fn check_steps(case: &Case, found: &mut Vec<Problem>) {
     let mut open: Vec<&str> = case.sessions.iter().map(String::as_str).collect();
     if let Some(name) = open.iter().find(|it| case.endpoints.contains_key(**it)) {
-        return Err(format!("`{name}` is both a session and an endpoint"));
+        let message = format!("`{name}` is both a session and an endpoint");
+        found.push(Problem::new("/sessions", message));
     }
     let mut asked: Vec<&str> = Vec::new();
-    for step in &case.steps {
+    for (index, step) in case.steps.iter().enumerate() {
         let on = step.on.as_str();
         let (is_open, is_endpoint) = (open.contains(&on), case.endpoints.contains_key(on));
         let problem = match &step.action {
@@ -238,29 +267,48 @@ fn check_steps(case: &Case) -> Result<(), String> {
             }
             _ => (!is_open).then(|| format!("no session `{on}` is open when a step needs it")),
         };
-        if let Some(problem) = problem {
-            return Err(problem);
+        found.extend(problem.map(|it| Problem::new(format!("/steps/{index}/on"), it)));
+        for (below, template, used) in templates(&step.action) {
+            let faults = faults(template, used).into_iter();
+            found.extend(faults.map(|(deeper, error)| {
+                Problem::new(format!("/steps/{index}/{below}{deeper}"), error.to_string())
+            }));
         }
-        check_templates(&step.action).map_err(|error| error.to_string())?;
     }
-    Ok(())
 }
 
-fn check_templates(action: &Action) -> Result<(), TemplateError> {
+/// The templates of a step: where each stands below the step, and what it is used for.
+pub(crate) fn templates(action: &Action) -> Vec<(String, &Value, Use)> {
+    let one = |verb: &str, template, used| vec![(verb.to_owned(), template, used)];
     match action {
-        Action::Send(template) | Action::SendText(template) => check(template, Use::Send),
-        Action::Expect(template)
-        | Action::Quiet(template)
-        | Action::ExpectRequest(template)
-        | Action::ExpectResponse(template) => check(template, Use::Compare),
-        Action::Request(request) => request.templates().try_for_each(|it| check(it, Use::Send)),
-        Action::ExpectAll(templates) => templates.iter().try_for_each(|it| check(it, Use::Compare)),
-        Action::ExpectOne(alternatives) => alternatives.iter().try_for_each(|it| match &it.kind {
-            AlternativeKind::Expect(template) | AlternativeKind::Quiet(template) => {
-                check(template, Use::Compare)
-            }
-            AlternativeKind::Close(_) => Ok(()),
-        }),
+        Action::Send(template) => one("send", template, Use::Send),
+        Action::SendText(template) => one("send_text", template, Use::Send),
+        Action::Expect(template) => one("expect", template, Use::Compare),
+        Action::Quiet(template) => one("quiet", template, Use::Compare),
+        Action::ExpectRequest(template) => one("expect_request", template, Use::Compare),
+        Action::ExpectResponse(template) => one("expect_response", template, Use::Compare),
+        Action::Request(request) => request
+            .templates()
+            .map(|template| ("request".to_owned(), template, Use::Send))
+            .collect(),
+        Action::ExpectAll(templates) => templates
+            .iter()
+            .enumerate()
+            .map(|(index, it)| (format!("expect_all/{index}"), it, Use::Compare))
+            .collect(),
+        Action::ExpectOne(alternatives) => alternatives
+            .iter()
+            .enumerate()
+            .filter_map(|(index, it)| {
+                let (verb, template) = match &it.kind {
+                    AlternativeKind::Expect(template) => ("expect", template),
+                    AlternativeKind::Quiet(template) => ("quiet", template),
+                    AlternativeKind::Close(_) => return None,
+                };
+                let below = format!("expect_one/{index}/{verb}");
+                Some((below, template, Use::Compare))
+            })
+            .collect(),
         Action::Connect
         | Action::SendRaw(_)
         | Action::Alive
@@ -268,6 +316,6 @@ fn check_templates(action: &Action) -> Result<(), TemplateError> {
         | Action::Close(_)
         | Action::Drop
         | Action::ExpectClose(_)
-        | Action::NoRequest => Ok(()),
+        | Action::NoRequest => Vec::new(),
     }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::Kind;
 
+pub(crate) use self::load::{Problem, problems, templates};
 pub use self::{
     endpoint::{Answer, Endpoint, RawPart, Repeat},
     load::{CaseError, Cases},

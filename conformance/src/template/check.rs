@@ -55,6 +55,44 @@ pub fn check(template: &Value, used: Use) -> Result<(), TemplateError> {
     }
 }
 
+/// Everything that is wrong with a template, each with a JSON pointer below it.
+pub(crate) fn faults(template: &Value, used: Use) -> Vec<(String, TemplateError)> {
+    let below = |part: &str, inner: &Value| -> Vec<(String, TemplateError)> {
+        faults(inner, used)
+            .into_iter()
+            .map(|(deeper, error)| (format!("/{}{deeper}", escaped(part)), error))
+            .collect()
+    };
+    let found: Vec<_> = match (token(template), template) {
+        (
+            Some((name @ ("$exact" | "$includes" | "$excludes" | "$one_of" | "$unordered"), inner)),
+            _,
+        ) if used == Use::Compare => below(name, inner),
+        // The argument of any other token is for the token itself to judge.
+        (Some(_), _) => Vec::new(),
+        (None, Value::Object(fields)) => fields.iter().flat_map(|(it, v)| below(it, v)).collect(),
+        (None, Value::Array(items)) => {
+            let items = items.iter().enumerate();
+            items
+                .flat_map(|(it, v)| below(&it.to_string(), v))
+                .collect()
+        }
+        (None, _) => Vec::new(),
+    };
+    if !found.is_empty() {
+        return found;
+    }
+    match check(template, used) {
+        Ok(()) => Vec::new(),
+        Err(error) => vec![(String::new(), error)],
+    }
+}
+
+/// A field's name as a part of a JSON pointer.
+pub(crate) fn escaped(part: &str) -> String {
+    part.replace('~', "~0").replace('/', "~1")
+}
+
 fn text(name: &str, argument: &Value) -> Result<(), TemplateError> {
     super::string(name, argument).map(|_| ())
 }
@@ -64,6 +102,22 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn every_fault_has_its_place() {
+        let template = json!({
+            "a/b": {"$uniqe": "f"},
+            "list": [1, {"$exact": {"x": {"$pattern": "("}, "y": {"$typo": 1}}}],
+            "id": {"$capture": {"name": "c", "is": {"$typo": 1}}},
+        });
+        let found = faults(&template, Use::Compare);
+        let places: Vec<&str> = found.iter().map(|(place, _)| place.as_str()).collect();
+        assert_eq!(
+            places,
+            ["/a~1b", "/id", "/list/1/$exact/x", "/list/1/$exact/y"]
+        );
+        assert!(faults(&json!({"id": {"$unique": "f"}}), Use::Send).is_empty());
+    }
 
     #[test]
     fn faults_that_show_before_a_run() {

@@ -14,6 +14,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::Value;
 use uuid::Uuid;
 
+pub(crate) use self::check::{escaped, faults};
 pub use self::{
     check::{Use, check},
     key::Key,
@@ -127,7 +128,7 @@ impl Scope {
 }
 
 /// The name and value of a token, if that is what a value is.
-fn token(value: &Value) -> Option<(&str, &Value)> {
+pub(crate) fn token(value: &Value) -> Option<(&str, &Value)> {
     let object = value.as_object()?;
     let (name, argument) = object.iter().next()?;
     (object.len() == 1 && name.starts_with('$')).then_some((name, argument))

@@ -14,6 +14,7 @@ mod endpoint_faults;
 mod engines;
 mod faults;
 mod firing_faults;
+mod lint;
 mod snapshots;
 mod targets;
 
