@@ -265,6 +265,10 @@ fn check_steps(case: &Case, found: &mut Vec<Problem>) {
                 open.push(on);
                 None
             }
+            Action::Close(_) | Action::Drop if is_open => {
+                open.retain(|it| *it != on);
+                None
+            }
             _ => (!is_open).then(|| format!("no session `{on}` is open when a step needs it")),
         };
         found.extend(problem.map(|it| Problem::new(format!("/steps/{index}/on"), it)));
