@@ -82,7 +82,12 @@ fn target<'a>(head: &'a Parts, front: &Front) -> Result<&'a str, HttpAnswer> {
                        Workers connect over WebSocket to the address that --listen names";
         return Err(HttpAnswer::bad_request(message));
     }
-    if listed(head, &TRANSFER_ENCODING).any(|coding| !coding.eq_ignore_ascii_case("chunked")) {
+    // RFC 9112, section 6.1: `chunked` is the last coding, and is there once.
+    let mut codings = listed(head, &TRANSFER_ENCODING);
+    let first_is_chunked = codings
+        .next()
+        .is_none_or(|coding| coding.eq_ignore_ascii_case("chunked"));
+    if !first_is_chunked || codings.next().is_some() {
         let message = "Of transfer codings only 'chunked' is read";
         return Err(refusal(501, Code::BadRequest, message));
     }

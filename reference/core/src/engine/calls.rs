@@ -22,6 +22,9 @@ use crate::{
     wire::{Action, InvocationResult, InvokeFunction},
 };
 
+/// What a call costs beside its payload: its frame, and the tables.
+const CALL_BYTES_BESIDE_PAYLOAD: usize = 256;
+
 /// A call that has still to be answered.
 #[derive(Debug)]
 struct Call {
@@ -42,9 +45,19 @@ struct Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ServedBy {
     /// A worker, through its session (RF-13).
-    Worker(SessionId),
+    Worker {
+        session: SessionId,
+        /// What the call counts there.
+        bytes: usize,
+    },
     /// An endpoint, by a request (RF-14).
     Endpoint(Load),
+}
+
+impl ServedBy {
+    fn is_worker(self, worker: SessionId) -> bool {
+        matches!(self, Self::Worker { session, .. } if session == worker)
+    }
 }
 
 /// A call to make.
@@ -144,7 +157,17 @@ impl Engine {
             return self.call_endpoint(session, order, function_id, &endpoint, out);
         }
         let reporter = self.worker_id(session);
-        let served_by = ServedBy::Worker(worker);
+        let bytes = match self.load_worker(worker, frame.data.get().len()) {
+            Ok(bytes) => bytes,
+            Err(failure) => {
+                let outcome = Outcome::Failure(&failure);
+                return self.conclude(reporter, order.origin, &function_id, outcome, out);
+            }
+        };
+        let served_by = ServedBy::Worker {
+            session: worker,
+            bytes,
+        };
         let patience = order.patience.unwrap_or(self.settings.call_timeout);
         let id = self.begin_call(
             served_by,
@@ -155,6 +178,25 @@ impl Engine {
             out,
         );
         self.hand_to_worker(worker, id, frame, out);
+    }
+
+    /// Counts a call's payload with the worker that has to answer it, so that what waits for one
+    /// that is busy has an end before its session does (D-28).
+    fn load_worker(&mut self, worker: SessionId, bytes: usize) -> Result<usize, Failure> {
+        let max = self.settings.call_bytes_per_worker_max;
+        let bytes = bytes.saturating_add(CALL_BYTES_BESIDE_PAYLOAD);
+        let Some(worker) = self.sessions.get_mut(worker) else {
+            return Ok(bytes);
+        };
+        let together = worker.call_bytes.saturating_add(bytes);
+        if worker.call_bytes > 0 && together > max {
+            return Err(Failure::too_many_requests(format!(
+                "With this one, the calls that its worker has still to answer would be larger \
+                 than {max} bytes"
+            )));
+        }
+        worker.call_bytes = together;
+        Ok(bytes)
     }
 
     pub(super) fn worker_id(&self, session: SessionId) -> Uuid {
@@ -204,7 +246,9 @@ impl Engine {
         origin: &Origin,
     ) -> Option<&mut BTreeMap<u64, Uuid>> {
         match (served_by, origin) {
-            (ServedBy::Worker(worker), _) => Some(&mut self.sessions.get_mut(worker)?.calls),
+            (ServedBy::Worker { session, .. }, _) => {
+                Some(&mut self.sessions.get_mut(session)?.calls)
+            }
             (ServedBy::Endpoint(_), Origin::Session { session, .. }) => {
                 Some(&mut self.sessions.get_mut(*session)?.requests)
             }
@@ -237,7 +281,7 @@ impl Engine {
     ) {
         let id = Uuid::try_parse(&frame.invocation_id).ok().filter(|id| {
             let call = self.calls.in_flight.get(id);
-            call.is_some_and(|call| call.served_by == ServedBy::Worker(session))
+            call.is_some_and(|call| call.served_by.is_worker(session))
         });
         let Some(call) = id.and_then(|id| self.take_call(id)) else {
             let dropped = EventKind::AnswerDropped {
@@ -295,8 +339,13 @@ impl Engine {
         if let Origin::Http(exchange) = &call.origin {
             self.calls.exchanges.remove(exchange);
         }
-        if let ServedBy::Endpoint(load) = call.served_by {
-            self.calls.requests.end(load);
+        match call.served_by {
+            ServedBy::Endpoint(load) => self.calls.requests.end(load),
+            ServedBy::Worker { session, bytes } => {
+                if let Some(worker) = self.sessions.get_mut(session) {
+                    worker.call_bytes = worker.call_bytes.saturating_sub(bytes);
+                }
+            }
         }
         Some(call)
     }

@@ -11,7 +11,7 @@ mod sessions;
 mod trigger_types;
 mod triggers;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
@@ -27,7 +27,6 @@ use self::{
 use crate::{
     CloseCode, Effect, EventKind, Failure, Input, Machine, QueueLimits, SessionId, Unreadable,
     World,
-    queue::Subscriber,
     timers::Timers,
     wire::{ErrorFrame, Message, Pong},
 };
@@ -37,6 +36,9 @@ use crate::{
 pub struct Settings {
     /// How long a worker may take to answer a call (D-15).
     pub call_timeout: Duration,
+    /// How large the payloads of the calls that one worker has still to answer are together, in
+    /// bytes (D-28). A payload that is larger is sent alone.
+    pub call_bytes_per_worker_max: usize,
     /// How many requests to endpoints are made at once (D-28).
     pub requests_max: usize,
     /// How many of them for one calling session.
@@ -55,6 +57,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             call_timeout: Duration::from_secs(30),
+            call_bytes_per_worker_max: 48 << 20,
             requests_max: 1_024,
             requests_per_session_max: 256,
             request_bytes_max: 64 << 20,
@@ -95,7 +98,7 @@ pub enum DeadlineReason {
 enum Due {
     Call(Uuid),
     TriggerRegistration(WaitingFor),
-    Resume(Subscriber),
+    Resume(Arc<str>),
 }
 
 /// The reference engine.
@@ -205,7 +208,7 @@ impl Engine {
             match due {
                 Due::Call(id) => self.call_timed_out(id, out),
                 Due::TriggerRegistration(waiting) => self.provider_timed_out(&waiting, out),
-                Due::Resume(subscriber) => self.resume(&subscriber),
+                Due::Resume(function_id) => self.resume(&function_id),
             }
         }
         self.fire_schedules(out);

@@ -33,6 +33,8 @@ pub(super) struct Session {
     pub(super) requests: BTreeMap<u64, Uuid>,
     /// Calls that it has still to answer, in the order in which they were sent.
     pub(super) calls: BTreeMap<u64, Uuid>,
+    /// How large they are together, in bytes.
+    pub(super) call_bytes: usize,
 }
 
 /// Whoever has it can end the session, so it is not printed.
@@ -94,6 +96,7 @@ impl Engine {
             owed_answers: BTreeMap::new(),
             requests: BTreeMap::new(),
             calls: BTreeMap::new(),
+            call_bytes: 0,
         };
         self.sessions.add(id, session);
         let greeting = WorkerRegistered {

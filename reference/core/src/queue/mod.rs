@@ -161,7 +161,10 @@ impl<S: Store> Queues<S> {
             Some(held) => self.limits.check_room(queue, held.messages())?,
             None => self.limits.check_queues(queue, self.by_name.len())?,
         }
-        let bytes = content.bytes().saturating_add(BYTES_BESIDE_CONTENT);
+        let bytes = content
+            .bytes()
+            .saturating_add(function_id.map_or(0, str::len))
+            .saturating_add(BYTES_BESIDE_CONTENT);
         self.limits.check_bytes(self.bytes, bytes)?;
         let name = self.name(queue);
         let message = Message {

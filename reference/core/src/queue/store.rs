@@ -51,7 +51,11 @@ pub(crate) struct Message {
 impl Message {
     /// What it counts towards the limits.
     pub(crate) fn bytes(&self) -> usize {
-        self.content.bytes().saturating_add(BYTES_BESIDE_CONTENT)
+        let function_id = self.function_id.as_deref().map_or(0, str::len);
+        self.content
+            .bytes()
+            .saturating_add(function_id)
+            .saturating_add(BYTES_BESIDE_CONTENT)
     }
 }
 

@@ -386,6 +386,40 @@ fn a_caller_that_goes_is_sent_nothing_and_its_call_is_still_answered_once() {
 }
 
 #[test]
+fn a_busy_worker_is_spared_what_it_could_not_take() {
+    let mut lab = Lab::with(Settings {
+        call_bytes_per_worker_max: 2_000,
+        ..Settings::default()
+    });
+    let (worker, caller) = (lab.connect(), lab.connect());
+    lab.function(worker, "f");
+    let large = |id: &str, bytes: usize| {
+        let mut call = invoke(id, "f");
+        call["data"] = "x".repeat(bytes).into();
+        call
+    };
+    // One that is too large by itself is sent alone.
+    lab.send(caller, &large("a", 5_000));
+    assert_failed(&lab.ask(caller, large("b", 10)), "b", "too_many_requests");
+    let first = lab.frames(worker).remove(0);
+    lab.quietly(worker, answer(&first, json!(1)));
+    assert_eq!(lab.frames(caller).len(), 1);
+    lab.send(caller, &large("c", 700));
+    lab.send(caller, &large("d", 700));
+    assert_failed(&lab.ask(caller, large("e", 700)), "e", "too_many_requests");
+    assert_eq!(lab.frames(worker).len(), 2);
+    // What it has not answered counts for nobody else, and ends with it.
+    let other = lab.connect();
+    lab.function(other, "g");
+    let mut elsewhere = large("x", 700);
+    elsewhere["function_id"] = "g".into();
+    lab.send(caller, &elsewhere);
+    assert_eq!(lab.frames(other).len(), 1);
+    lab.disconnect(worker);
+    assert_eq!(lab.frames(caller).len(), 2);
+}
+
+#[test]
 fn an_action_that_is_none_is_refused() {
     let (mut lab, worker, caller) = served();
     let mut call = invoke("c", "f");

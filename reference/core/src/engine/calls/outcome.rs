@@ -130,7 +130,7 @@ impl Engine {
                         Subscriber::Function { .. } => Settlement::acknowledged(),
                     },
                     Outcome::Failure(failure) if failure.code() == Code::TooManyRequests => {
-                        self.pause(subscriber, out);
+                        self.pause(subscriber.function_id(), out);
                         Settlement::NotCalled
                     }
                     Outcome::Error { .. } | Outcome::Failure(_) => Settlement::Failed,

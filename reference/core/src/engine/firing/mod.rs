@@ -5,7 +5,7 @@ mod http;
 mod queue;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -42,6 +42,8 @@ pub(super) struct Firing {
     queues: Queues,
     /// Who waits for messages on behalf of a function: nobody is handed any while it is gone.
     subscribers: HashMap<Arc<str>, BTreeSet<Subscriber>>,
+    /// Functions that could not be called for messages just now.
+    paused: HashSet<Arc<str>>,
     /// When the clocks were last seen.
     seen: Now,
 }
@@ -53,6 +55,7 @@ impl Firing {
             agenda: Agenda::default(),
             queues: Queues::new(settings.queues),
             subscribers: HashMap::new(),
+            paused: HashSet::new(),
             seen: Now {
                 monotonic: Duration::ZERO,
                 wall: Duration::ZERO,

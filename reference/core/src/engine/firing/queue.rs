@@ -46,6 +46,9 @@ impl Engine {
         config: &QueueConfig,
     ) -> Result<(), Refused> {
         self.firing.queues.subscribe(subscriber.clone(), config)?;
+        if self.firing.paused.contains(subscriber.function_id()) {
+            self.firing.queues.set_ready(&subscriber, false);
+        }
         let function_id = Arc::clone(subscriber.function_id());
         let subscribers = self.firing.subscribers.entry(function_id);
         subscribers.or_default().insert(subscriber);
@@ -65,10 +68,8 @@ impl Engine {
 
     /// A function has come, or has gone for good: its messages are handed out, or wait.
     pub(in crate::engine) fn function_changed(&mut self, function_id: &str, ready: bool) {
-        let subscribers = self.firing.subscribers.get(function_id);
-        for subscriber in subscribers.into_iter().flatten() {
-            self.firing.queues.set_ready(subscriber, ready);
-        }
+        let ready = ready && !self.firing.paused.contains(function_id);
+        self.ready_subscribers(function_id, ready);
     }
 
     /// `action: enqueue`: the function is called later, through a queue (CO-20).
@@ -208,16 +209,27 @@ impl Engine {
         self.close_lane_if_empty(&settled.queue);
     }
 
-    /// Lets messages wait for a function that could not be called, since too much was under way.
-    pub(in crate::engine) fn pause(&mut self, subscriber: Subscriber, out: &Output<'_, '_>) {
-        self.firing.queues.set_ready(&subscriber, false);
-        let at = out.now().monotonic.saturating_add(RETRY_TIME);
-        self.timers.set(at, Due::Resume(subscriber));
+    /// Lets messages wait for a function that could not be called, since too much was under way:
+    /// all of them, so that it is tried once a second, and not once for each who waits.
+    pub(in crate::engine) fn pause(&mut self, function_id: &Arc<str>, out: &Output<'_, '_>) {
+        if self.firing.paused.insert(Arc::clone(function_id)) {
+            self.ready_subscribers(function_id, false);
+            let at = out.now().monotonic.saturating_add(RETRY_TIME);
+            self.timers.set(at, Due::Resume(Arc::clone(function_id)));
+        }
     }
 
-    pub(in crate::engine) fn resume(&mut self, subscriber: &Subscriber) {
-        let ready = self.functions.contains(subscriber.function_id());
-        self.firing.queues.set_ready(subscriber, ready);
+    pub(in crate::engine) fn resume(&mut self, function_id: &Arc<str>) {
+        self.firing.paused.remove(function_id);
+        let ready = self.functions.contains(function_id);
+        self.ready_subscribers(function_id, ready);
+    }
+
+    fn ready_subscribers(&mut self, function_id: &str, ready: bool) {
+        let subscribers = self.firing.subscribers.get(function_id);
+        for subscriber in subscribers.into_iter().flatten() {
+            self.firing.queues.set_ready(subscriber, ready);
+        }
     }
 }
 

@@ -76,7 +76,7 @@ fn what_goes_along_counts() {
     frame["metadata"] = json!("m".repeat(1_000));
     frame["baggage"] = json!("b".repeat(10));
     put(&mut lab, sender, frame.clone());
-    assert_eq!(stats(&mut lab, "q", "bytes"), [1 + 1_002 + 10 + 256]);
+    assert_eq!(stats(&mut lab, "q", "bytes"), [1 + 1_002 + 10 + 1 + 256]);
     frame["metadata"] = json!("m".repeat(1 << 20));
     let refused = lab.ask(sender, frame);
     assert_eq!(refused["error"]["code"], "payload_too_large");

@@ -126,7 +126,7 @@ fn limits_are_told() {
     refused(&mut lab, enqueue_call("f", json!(3)), "queue_full", full);
     let other = |queue: &str| call("enqueue", json!({"topic": queue}), Value::Null);
     let bytes = "the queues are full: the limit is 1100 bytes, \
-                 they hold 1028 and the message counts 260";
+                 they hold 1030 and the message counts 260";
     refused(&mut lab, other("r"), "queue_full", bytes);
     let calls = lab.frames(worker);
     lab.quietly(worker, answer(&calls[0], Value::Null));
@@ -165,7 +165,7 @@ fn stats_tell_what_queues_hold() {
     let empty = |name: &str| {
         json!({
             "queue_name": name, "visible": 0, "in_flight": 0, "parked": 0, "dead_letters": 0,
-            "triggers": 0, "bytes": 257, "oldest_enqueued_at": "2023-11-14T22:13:20.000Z",
+            "triggers": 0, "bytes": 258, "oldest_enqueued_at": "2023-11-14T22:13:20.000Z",
         })
     };
     let with = |mut queue: Value, more: Value| {
