@@ -30,7 +30,7 @@ impl Stale {
         match self {
             Self::Passes(case) => format!("`{case}` is expected to fail, and passes"),
             Self::Unknown(case) => {
-                format!("`{case}` is expected to fail, and there is no such case")
+                format!("`{case}` is excused, and there is no such case")
             }
         }
     }

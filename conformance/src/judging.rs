@@ -194,7 +194,11 @@ impl Suite<'_> {
             return Vec::new();
         }
         let is_case = |id: &str| self.all.get(id).is_some() || id == histories::ID;
-        expectation::stale(&self.settings.expectations, outcomes, is_case)
+        let mut stale = expectation::stale(&self.settings.expectations, outcomes, is_case);
+        let excused = self.settings.file.not_applicable.iter();
+        let unknown = excused.filter(|it| !is_case(&it.case));
+        stale.extend(unknown.map(|it| Stale::Unknown(it.case.clone())));
+        stale
     }
 
     fn report(
@@ -381,10 +385,11 @@ async fn collect(
     outcomes
 }
 
-/// Ctrl-C, which from its installation on is no sudden end.
+/// Ctrl-C, and what else asks a process to end: none of them is a sudden end from its installation
+/// on, since an engine that was started has to be ended, too.
 struct Interrupt {
     #[cfg(unix)]
-    signal: tokio::signal::unix::Signal,
+    signals: [tokio::signal::unix::Signal; 3],
     #[cfg(windows)]
     signal: tokio::signal::windows::CtrlC,
 }
@@ -393,12 +398,30 @@ impl Interrupt {
     fn install() -> io::Result<Self> {
         Ok(Self {
             #[cfg(unix)]
-            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?,
+            signals: {
+                use tokio::signal::unix::{SignalKind, signal};
+                [
+                    signal(SignalKind::interrupt())?,
+                    signal(SignalKind::terminate())?,
+                    signal(SignalKind::hangup())?,
+                ]
+            },
             #[cfg(windows)]
             signal: tokio::signal::windows::ctrl_c()?,
         })
     }
 
+    #[cfg(unix)]
+    async fn wait(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.signals;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+
+    #[cfg(windows)]
     async fn wait(&mut self) {
         self.signal.recv().await;
     }

@@ -33,6 +33,33 @@ impl ConfigKeys {
         self.0.values().all(BTreeMap::is_empty)
     }
 
+    /// What is in it that no config of the documents has.
+    ///
+    /// # Errors
+    ///
+    /// The trigger type or the key that is unknown.
+    pub fn check(&self) -> Result<(), String> {
+        for (kind, keys) in &self.0 {
+            let known: &[&str] = match kind.as_str() {
+                "http" => &["path", "method"],
+                "cron" => &["schedule", "timezone"],
+                "queue" => &["queue_name", "batch_size", "visibility_timeout"],
+                _ => {
+                    return Err(format!(
+                        "`config_keys`: the documents have no type `{kind}`"
+                    ));
+                }
+            };
+            if let Some(key) = keys.keys().find(|key| !known.contains(&key.as_str())) {
+                let known = known.join(", ");
+                return Err(format!(
+                    "`config_keys.{kind}`: the documents have no key `{key}`, but {known}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// A `registertrigger` frame with the other names, if it has any key that is called otherwise.
     #[must_use]
     pub fn apply(&self, frame: &str) -> Option<String> {

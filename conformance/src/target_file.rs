@@ -121,6 +121,14 @@ impl TargetFile {
                     .to_owned(),
             );
         }
+        if self.http_url.is_some() && self.command.is_some() {
+            return Err(
+                "it has an `http_url` and a `command`: an engine that is started is told \
+                        its port by {http_port}"
+                    .to_owned(),
+            );
+        }
+        self.config_keys.check()?;
         let excused = self.expected_failures.iter().chain(&self.not_applicable);
         if let Some(nameless) = excused.clone().find(|it| it.reason.trim().is_empty()) {
             return Err(format!("`{}` needs a reason", nameless.case));

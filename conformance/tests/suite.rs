@@ -24,7 +24,7 @@ use conformance::{
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::{
     runtime::Runtime,
-    sync::{Mutex, mpsc},
+    sync::{Mutex, RwLock, mpsc},
 };
 
 /// What every test needs, for as long as any runs.
@@ -36,6 +36,8 @@ struct Suite {
     strict: bool,
     /// Held by a case with the documents' own ids, of which one may run at a time.
     verbatim: Mutex<()>,
+    /// Held whole by a case beside which nothing may run.
+    everything: RwLock<()>,
 }
 
 fn main() -> ExitCode {
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
         ledger,
         strict: url.is_none(),
         verbatim: Mutex::new(()),
+        everything: RwLock::new(()),
     });
     let trials = trials(&suite, &cases);
     let conclusion = libtest_mimic::run(&arguments, trials);
@@ -108,7 +111,11 @@ fn trials(suite: &Arc<Suite>, cases: &Cases) -> Vec<Trial> {
         let (suite, name) = (Arc::clone(suite), case.id.clone());
         Trial::test(name, move || {
             let outcome = suite.runtime.block_on(async {
-                let _alone = match case.verbatim {
+                let (_shared, _alone) = match case.alone {
+                    true => (None, Some(suite.everything.write().await)),
+                    false => (Some(suite.everything.read().await), None),
+                };
+                let _verbatim = match case.verbatim {
                     true => Some(suite.verbatim.lock().await),
                     false => None,
                 };
@@ -127,7 +134,10 @@ fn trials(suite: &Arc<Suite>, cases: &Cases) -> Vec<Trial> {
                 seed: histories::random_seed(),
                 strict: suite.strict,
             };
-            let run = histories::run(&suite.context, &suite.features, plan);
+            let run = async {
+                let _shared = suite.everything.read().await;
+                histories::run(&suite.context, &suite.features, plan).await
+            };
             suite.judge(&suite.runtime.block_on(run))
         })
     };

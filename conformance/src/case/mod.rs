@@ -97,6 +97,9 @@ pub struct Case {
     /// Whether its ids are the document's own, so that no other such case may run beside it.
     #[serde(default)]
     pub verbatim: bool,
+    /// Whether it touches what all sessions share, so that nothing may run beside it.
+    #[serde(default)]
+    pub alone: bool,
     /// How many seconds of the engine's clock have to pass before it can pass.
     #[serde(default)]
     pub clock_s: u32,

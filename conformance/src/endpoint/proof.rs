@@ -10,7 +10,9 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
     prelude::BASE64_STANDARD,
 };
-use ring::hmac::{self, HMAC_SHA256, HMAC_SHA512};
+use ring::hmac::{
+    self, Algorithm, HMAC_SHA1_FOR_LEGACY_USE_ONLY, HMAC_SHA256, HMAC_SHA384, HMAC_SHA512,
+};
 
 use super::Received;
 
@@ -119,8 +121,10 @@ fn signed_texts(request: &Received) -> Vec<(&'static str, Vec<u8>)> {
     }
     for time in request.headers.values().flat_map(|it| times_in(it)) {
         for before in [
+            time.to_owned(),
             format!("{time}."),
             format!("{time}:"),
+            format!("{time}\n"),
             format!("v0:{time}:"),
         ] {
             texts.push((TIMED_BODY, before_body(before)));
@@ -142,9 +146,9 @@ fn signatures_in(value: &str) -> Vec<Vec<u8>> {
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let standard = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
     let url_safe = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
-    let is_mac = |bytes: &Vec<u8>| bytes.len() == 32 || bytes.len() == 64;
+    let is_mac = |bytes: &Vec<u8>| algorithm(bytes).is_some();
     value
-        .split([',', ';', ' '])
+        .split([',', ';', ' ', ':', '"'])
         .flat_map(|part| [Some(part), part.split_once('=').map(|(_, after)| after)])
         .flatten()
         .flat_map(|text| {
@@ -159,11 +163,21 @@ fn signatures_in(value: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// Each has a length of its own.
+fn algorithm(signature: &[u8]) -> Option<Algorithm> {
+    Some(match signature.len() {
+        20 => HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+        32 => HMAC_SHA256,
+        48 => HMAC_SHA384,
+        64 => HMAC_SHA512,
+        _ => return None,
+    })
+}
+
 /// Standard Webhooks writes its secrets in base64, behind `whsec_`.
 fn verifies(secret: &str, text: &[u8], signature: &[u8]) -> bool {
-    let algorithm = match signature.len() {
-        64 => HMAC_SHA512,
-        _ => HMAC_SHA256,
+    let Some(algorithm) = algorithm(signature) else {
+        return false;
     };
     let decoded = BASE64_STANDARD
         .decode(secret.strip_prefix("whsec_").unwrap_or(secret))
@@ -246,6 +260,44 @@ mod tests {
         ];
         let key = "whsec_SXQncyBhIHNlY3JldCB0byBldmVyeWJvZHk=";
         assert_eq!(scheme(&standard, body, key), Some(STANDARD_WEBHOOKS));
+    }
+
+    #[test]
+    fn notations_and_digests_of_other_makers() {
+        // Computed with `openssl dgst -sha1`, `-sha384` and `-sha256`, `-hmac`.
+        let (body, secret) = (r#"{"a":1}"#, "It's a secret to everybody");
+        for (name, value) in [
+            (
+                "x-hub-signature",
+                "sha1=bc8cb257c468723fc70a247a82efe418e9fbbdb4",
+            ),
+            (
+                "x-signature",
+                "fe60cb5152f19dab53f0e92e723c27e6b839e3784da39c5d94af0531fc33d8057bbf922f9a14be01ddd60569c3820dc2",
+            ),
+            (
+                "x-signature",
+                "sha256:0890928cf67984eedf51f8a1df6cbc2adeb805ca96a630a92ea4b6ee9c709a05",
+            ),
+            (
+                "authorization",
+                "HMAC keyId=\"k\", signature=\"0890928cf67984eedf51f8a1df6cbc2adeb805ca96a630a92ea4b6ee9c709a05\"",
+            ),
+        ] {
+            assert_eq!(
+                scheme(&[(name, value)], body, secret),
+                Some(BODY),
+                "{value}"
+            );
+        }
+        let timed = [
+            ("x-time", "1700000000"),
+            (
+                "x-signature",
+                "cb10f07c2c9ff4be4ab69136cb6d498a9b613c62082abb58d62fbde8a7e91474",
+            ),
+        ];
+        assert_eq!(scheme(&timed, body, secret), Some(TIMED_BODY));
     }
 
     #[test]

@@ -54,6 +54,7 @@ impl Readable {
                 .collect(),
             environment: EnvironmentNeeds::default(),
             verbatim: field(value, "verbatim").unwrap_or_default(),
+            alone: false,
             clock_s: 0,
             endpoints: endpoints
                 .map(|(name, it)| {

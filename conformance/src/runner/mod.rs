@@ -228,8 +228,8 @@ impl Features {
 }
 
 /// Runs cases: first those that probe for features, then all others at once, but for those with
-/// the documents' own ids, which run one after another; random histories run beside them. The
-/// outcomes are in order of the ids.
+/// the documents' own ids, which run one after another; random histories run beside them. Those
+/// that touch what all share come last, each alone. The outcomes are in order of the ids.
 pub async fn run(
     context: &Arc<Context>,
     cases: Vec<Case>,
@@ -252,10 +252,15 @@ pub async fn run(
         let _ = events.send(Event::Finished(Box::new(outcome.clone())));
         Some(outcome)
     };
+    let (alone, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|case| case.alone);
     let (judged, wandered) =
         tokio::join!(run_batch(context, &others, &features, events), wandering);
     outcomes.extend(judged);
     outcomes.extend(wandered);
+    // An engine that does otherwise in these may be another one for whatever comes after them.
+    for case in alone {
+        outcomes.extend(run_batch(context, &[case], &features, events).await);
+    }
     outcomes.sort_unstable_by(|a, b| a.case.cmp(&b.case));
     outcomes
 }

@@ -58,6 +58,27 @@ fn without_arguments_the_embedded_reference_is_judged_and_conforms() {
     assert!(!out.contains('\u{1b}'), "colour off a terminal");
 }
 
+/// What differs from run to run is left out: the port, the time.
+fn steady(line: &str) -> &str {
+    let end = ["127.0.0.1:", ", in "]
+        .iter()
+        .filter_map(|it| line.find(it))
+        .min();
+    line.get(..end.unwrap_or(line.len())).unwrap()
+}
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+    let readme = std::fs::read_to_string(path).unwrap();
+    let (_, after) = readme.split_once("```text\ntarget: ").unwrap();
+    let shown = format!("target: {}", after.split_once("```").unwrap().0);
+    let (_, out, _) = run(&[]);
+    let shown: Vec<&str> = shown.lines().map(steady).collect();
+    let printed: Vec<&str> = out.lines().map(steady).collect();
+    assert_eq!(shown, printed);
+}
+
 #[test]
 fn strict_the_reference_conforms_as_well() {
     let (code, out, err) = run(&["run", "--strict"]);

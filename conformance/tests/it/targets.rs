@@ -157,6 +157,15 @@ fn a_target_file_that_cannot_be_used_is_told_with_its_place() {
             r#"{"expected_failures":[{"case":"x","reason":" "}]}"#,
             "`x` needs a reason",
         ),
+        (
+            r#"{"command":["x {port}"],"http_url":"http://127.0.0.1:1"}"#,
+            "an `http_url` and a `command`",
+        ),
+        (
+            r#"{"config_keys":{"http":{"pth":"p"}}}"#,
+            "no key `pth`, but path, method",
+        ),
+        (r#"{"config_keys":{"htp":{}}}"#, "no type `htp`"),
         (r#"{"url":"http://127.0.0.1:1"}"#, "must begin with ws://"),
     ] {
         fs::write(&path, text).unwrap();
