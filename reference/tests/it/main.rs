@@ -20,6 +20,7 @@ mod http_ends;
 mod http_framing;
 mod http_limits;
 mod http_triggers;
+mod many;
 mod names;
 mod ports;
 #[cfg(unix)]
