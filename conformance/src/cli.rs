@@ -170,7 +170,17 @@ pub(crate) struct RunArgs {
     #[arg(long, requires = "expected")]
     pub(crate) update_expected: bool,
 
-    /// Show every clause and every branch taken.
+    /// Write a report as well: json, jsonl, junit, tap, markdown, badge or html, to a file or to
+    /// `-` for standard output; or github, which needs no path; repeatable.
+    #[arg(
+        long,
+        value_name = "FORMAT=PATH",
+        env = "CONFORMANCE_REPORT",
+        value_delimiter = ','
+    )]
+    pub(crate) report: Vec<String>,
+
+    /// Show every clause and every branch taken; reports keep the transcripts of all cases.
     #[arg(short, long, env = "CONFORMANCE_VERBOSE")]
     pub(crate) verbose: bool,
 

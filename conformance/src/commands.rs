@@ -5,7 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-use anstream::{AutoStream, ColorChoice};
+use anstream::{AutoStream, ColorChoice, stream::RawStream};
 use clap::Parser;
 use conformance::{
     case::{Case, Cases, Level},
@@ -20,18 +20,15 @@ use crate::{
     exit::{Exit, Problem},
     judging::judge,
     linting,
+    reporting::Reports,
 };
 
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
-    let choice = match cli.color {
-        Color::Auto => AutoStream::choice(&io::stdout()),
-        Color::Always => ColorChoice::Always,
-        Color::Never => ColorChoice::Never,
-    };
-    let mut out = AutoStream::new(io::stdout(), choice);
+    let color = cli.color;
+    let mut out = colored(io::stdout(), color);
     let done = match cli.command.unwrap_or(Command::Run(Box::new(cli.run))) {
-        Command::Run(args) => run(&args, &mut out),
+        Command::Run(args) => run(&args, color, &mut out),
         Command::List(selection) => list(&selection, &mut out),
         Command::Env => env(&mut out),
         Command::Explain { name, source } => explain(&name, &source, &mut out),
@@ -43,6 +40,16 @@ pub(crate) fn main() -> ExitCode {
         problem.exit
     });
     ExitCode::from(exit as u8)
+}
+
+/// What people read, in colour if they want it.
+fn colored<S: RawStream>(stream: S, color: Color) -> AutoStream<S> {
+    let choice = match color {
+        Color::Auto => AutoStream::choice(&stream),
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+    };
+    AutoStream::new(stream, choice)
 }
 
 fn load(source: &Source) -> Result<(Ledger, Cases), Problem> {
@@ -151,7 +158,7 @@ fn explain(name: &str, source: &Source, out: &mut dyn Write) -> Result<Exit, Pro
     Ok(Exit::Conforms)
 }
 
-fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Problem> {
+fn run(args: &RunArgs, color: Color, out: &mut dyn Write) -> Result<Exit, Problem> {
     let (ledger, cases) = load(&args.selection.source)?;
     let selected = select(&args.selection, &cases)?;
     if args.histories == Some(0)
@@ -162,11 +169,17 @@ fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Problem> {
         return Err(Problem::new(Exit::NothingRan, message));
     }
     let selected = shard(args, selected);
+    let reports = Reports::open(args)?;
+    let mut err = colored(io::stderr(), color);
+    let out = if reports.take_stdout() { &mut err } else { out };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Problem::new(Exit::OurFault, error))?;
-    let done = runtime.block_on(judge(args, &ledger, &cases, selected, out));
+    let done = runtime.block_on(judge(args, &ledger, &cases, selected, &reports, out));
+    if let Err(problem) = &done {
+        reports.came_to_nothing(&ledger, problem);
+    }
     // A history that is still under way when the run is interrupted is not waited for.
     runtime.shutdown_background();
     done

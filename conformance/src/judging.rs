@@ -13,7 +13,7 @@ use conformance::{
     expectation::{self, Expectation, Stale},
     histories,
     ledger::Ledger,
-    report::{self, Run, Style},
+    report::{self, Ending, Run, Style},
     runner::{self, Context, Event},
     verdict::{CaseVerdict, Outcome, Status, Tally},
 };
@@ -24,6 +24,7 @@ use crate::{
     commands::{unless_closed, wants_histories},
     engine::Engine,
     exit::{Exit, Problem},
+    reporting::Reports,
     settings::{Aim, Settings},
 };
 
@@ -34,14 +35,18 @@ pub(crate) async fn judge(
     ledger: &Ledger,
     all: &Cases,
     cases: Vec<Case>,
+    reports: &Reports,
     out: &mut dyn Write,
 ) -> Result<Exit, Problem> {
     let settings = Settings::resolve(args)?;
+    reports.resolved(&settings);
     let mut interrupt =
         Interrupt::install().map_err(|error| Problem::new(Exit::OurFault, error))?;
     let mut engine = Engine::start(&settings).await?;
     unless_closed(writeln!(out, "target: {}", engine.describe(&settings)))?;
-    let context = Context::new(engine.target(&settings), settings.pace);
+    let target = engine.target(&settings);
+    reports.note(|heading| heading.target.clone_from(&target.url));
+    let context = Context::new(target, settings.pace);
     let context = Arc::new(context.map_err(|it| Problem::new(Exit::OurFault, it))?);
     let start_time = Duration::from_secs(args.target.start_time_s);
     let done = match engine.until_it_listens(&context, start_time).await {
@@ -52,6 +57,7 @@ pub(crate) async fn judge(
                 ledger,
                 all,
                 context,
+                reports,
             };
             let done = suite.repeat(cases, &mut interrupt, out).await;
             if let Some(how) = engine.has_ended() {
@@ -73,6 +79,7 @@ struct Suite<'s> {
     ledger: &'s Ledger,
     all: &'s Cases,
     context: Arc<Context>,
+    reports: &'s Reports,
 }
 
 /// What came of a run.
@@ -107,10 +114,14 @@ impl Suite<'_> {
                 if self.args.repeat > 1 {
                     unless_closed(writeln!(out, "time {time} of {}", self.args.repeat))?;
                 }
-                self.report(&ended, &stale, left_out, out)?;
+                let exit = match interrupted {
+                    true => Exit::Interrupted,
+                    false => exit,
+                };
+                self.report(&ended, &stale, left_out, exit, out)?;
                 if interrupted {
                     let message = "interrupted: what had ended by then is reported";
-                    return Err(Problem::new(Exit::Interrupted, message));
+                    return Err(Problem::new(exit, message));
                 }
                 return self.update_expected(&ended.outcomes).map(|()| exit);
             }
@@ -128,6 +139,9 @@ impl Suite<'_> {
         let seed = self.args.seed.unwrap_or_else(histories::random_seed);
         let plan = self.histories_plan(seed);
         let cases = self.ordered(cases, seed);
+        let used = plan.is_some() || self.args.shuffle;
+        self.reports
+            .note(|heading| heading.seed = used.then_some(seed));
         let (events, listener) = mpsc::unbounded_channel();
         let first_failure = Arc::new(Notify::new());
         let collecting = tokio::spawn(collect(
@@ -135,6 +149,7 @@ impl Suite<'_> {
             self.settings.strict,
             self.settings.expectations.clone(),
             Arc::clone(&first_failure),
+            self.reports.clone(),
         ));
         let stops_early = async {
             match self.args.fail_fast {
@@ -206,6 +221,7 @@ impl Suite<'_> {
         ended: &Ended,
         stale: &[Stale],
         left_out: usize,
+        exit: Exit,
         out: &mut dyn Write,
     ) -> Result<(), Problem> {
         let run = Run {
@@ -222,8 +238,14 @@ impl Suite<'_> {
         let style = Style {
             verbose: self.args.verbose,
         };
-        unless_closed(report::human(&run, style, out))?;
-        Ok(())
+        let told = unless_closed(report::human(&run, style, out));
+        let ending = Ending {
+            exit_code: exit as u8,
+            interrupted: ended.interrupted,
+            problem: None,
+        };
+        self.reports.finished(&run, &ending);
+        Ok(told?)
     }
 
     /// Writes the list of known failures anew; what was known keeps its reason.
@@ -352,25 +374,31 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// Gathers what has ended, in order of the ids; shows a counter on a terminal meanwhile, and
-/// tells of the first failure that decides.
+/// Gathers what has ended, in order of the ids; tells the reports, shows a counter on a terminal
+/// meanwhile, and tells of the first failure that decides.
 async fn collect(
     mut events: mpsc::UnboundedReceiver<Event>,
     strict: bool,
     expectations: Vec<Expectation>,
     first_failure: Arc<Notify>,
+    reports: Reports,
 ) -> Vec<Outcome> {
     let mut err = io::stderr();
-    let seen = err.is_terminal();
+    // A dumb terminal could not wipe the counter out.
+    let seen = err.is_terminal() && std::env::var_os("TERM").is_none_or(|it| it != "dumb");
     let (mut outcomes, mut all) = (Vec::new(), 0);
     while let Some(event) = events.recv().await {
         match event {
-            Event::Started { cases } => all = cases,
+            Event::Started { cases } => {
+                all = cases;
+                reports.started(cases);
+            }
             Event::Finished(mut outcome) => {
                 expectation::mark(&expectations, &mut outcome);
                 if outcome.decides_against(strict) {
                     first_failure.notify_one();
                 }
+                reports.case(&outcome);
                 outcomes.push(*outcome);
             }
         }

@@ -7,6 +7,7 @@ mod engine;
 mod exit;
 mod judging;
 mod linting;
+mod reporting;
 mod settings;
 mod spawn;
 

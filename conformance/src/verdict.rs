@@ -182,6 +182,18 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The names of all of them, in the order in which they are counted.
+    pub const NAMES: [&'static str; 8] = [
+        "passed",
+        "passed in part",
+        "failed",
+        "expected failure",
+        "differs",
+        "registration only",
+        "untestable",
+        "not selected",
+    ];
+
     /// Of a clause, from the outcomes of the cases that judge it.
     #[must_use]
     pub fn of(clause: &Clause, outcomes: &[Outcome], complete: bool, strict: bool) -> Self {

@@ -61,7 +61,7 @@ pub(super) fn write(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Res
 }
 
 /// The first heading of a document.
-fn title_of(document: &str) -> &str {
+pub(super) fn title_of(document: &str) -> &str {
     let text = assets::document(document).unwrap_or_default();
     text.lines()
         .next()

@@ -1,16 +1,30 @@
-//! What people read. Reports listen to a run; nothing in a run depends on them.
+//! What people and machines read. Reports listen to a run; nothing in a run depends on them.
 
+mod badge;
 mod clauses;
+mod document;
 mod explain;
 mod failures;
+mod format;
+mod github;
+mod html;
+mod junit;
+pub mod live;
+mod markdown;
+mod plain;
 mod style;
+mod tap;
 
 use std::{
     io::{self, Write},
     time::Duration,
 };
 
-pub use self::explain::{explain_case, explain_clause, explain_histories, list};
+pub use self::{
+    document::{Document, Ending, Heading},
+    explain::{explain_case, explain_clause, explain_histories, list},
+    format::Format,
+};
 use crate::{
     expectation::Stale,
     ledger::Ledger,
@@ -71,20 +85,11 @@ fn summary(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
     let tally = Tally::of(run.outcomes, run.strict);
     let verdicts: Vec<Verdict> = run.documented().map(|(_, verdict)| verdict).collect();
     let count = |name: &str| verdicts.iter().filter(|it| it.name() == name).count();
-    let counts: Vec<String> = [
-        "passed",
-        "passed in part",
-        "failed",
-        "expected failure",
-        "differs",
-        "registration only",
-        "untestable",
-        "not selected",
-    ]
-    .into_iter()
-    .filter(|name| count(name) > 0)
-    .map(|name| format!("{} {name}", count(name)))
-    .collect();
+    let counts: Vec<String> = Verdict::NAMES
+        .into_iter()
+        .filter(|name| count(name) > 0)
+        .map(|name| format!("{} {name}", count(name)))
+        .collect();
     writeln!(out)?;
     writeln!(
         out,
@@ -193,13 +198,19 @@ pub(crate) fn printable(text: &str, characters_max: usize) -> String {
     shown
 }
 
-/// Format characters (category Cf of Unicode) and the separators of lines and paragraphs.
+/// All of a text of a peer's, as [`printable`] shows it.
+fn shown(text: &str) -> String {
+    printable(text, usize::MAX)
+}
+
+/// Format characters (category Cf of Unicode), the separators of lines and paragraphs, and what
+/// XML has no place for.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
         | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
         | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{fffe}'..='\u{ffff}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
         | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0001}'
         | '\u{e0020}'..='\u{e007f}')
 }

@@ -13,6 +13,15 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CONFORMANCE_")) {
         command.env_remove(name);
     }
+    for name in [
+        "CI",
+        "CLICOLOR",
+        "CLICOLOR_FORCE",
+        "GITHUB_STEP_SUMMARY",
+        "NO_COLOR",
+    ] {
+        command.env_remove(name);
+    }
     command
 }
 

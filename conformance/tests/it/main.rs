@@ -14,9 +14,13 @@ mod endpoint_faults;
 mod engines;
 mod faults;
 mod firing_faults;
+mod hostile_reports;
 mod lint;
+mod reports;
 mod snapshots;
 mod targets;
+#[cfg(unix)]
+mod terminals;
 
 #[path = "../../src/embedded.rs"]
 mod embedded;

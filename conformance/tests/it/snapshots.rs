@@ -418,7 +418,7 @@ fn every_code_has_a_snapshot() {
 }
 
 /// Gives everything that differs from run to run a fixed form.
-fn steady(mut outcome: Outcome) -> Outcome {
+pub(crate) fn steady(mut outcome: Outcome) -> Outcome {
     let suffix = outcome.transcript.iter().find_map(|entry| {
         let frame: Value = serde_json::from_str(&entry.text).ok()?;
         let id = frame["id"].as_str()?.strip_prefix("function-")?;
