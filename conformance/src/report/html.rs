@@ -9,9 +9,12 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use ring::digest::{SHA256, digest};
 
 use super::{
-    document::{CaseReport, ClauseReport, Document, FailureReport, key, timestamp},
-    plain, printable, shown,
+    document::{CaseReport, ClauseReport, Document, FailureReport},
+    plain, printable,
+    serial::{key, timestamp},
+    shown,
 };
+use crate::verdict::CaseVerdict;
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
@@ -40,8 +43,9 @@ pub(super) fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<
                 (heading(document))
                 (filters(document))
                 main {
+                    (cases(document, "Failures", |it| it.counts_as_failed()))
                     (clauses(document))
-                    (cases(document))
+                    (cases(document, "Cases", |it| !it.counts_as_failed()))
                 }
                 script { (PreEscaped(SCRIPT)) }
             }
@@ -185,20 +189,14 @@ fn clause_card(document: &Document<'_>, clause: &ClauseReport<'_>) -> Markup {
     }
 }
 
-/// Every case, those first that make the run fail, and last those that passed.
-fn cases(document: &Document<'_>) -> Markup {
-    let mut cases: Vec<&CaseReport<'_>> = document.cases.iter().collect();
-    cases.sort_by_key(|it| {
-        (
-            !it.counts_as_failed(),
-            it.failure.is_none(),
-            it.transcript.is_none(),
-        )
-    });
+/// Some of the cases, those first that have failed, and last those that passed.
+fn cases(document: &Document<'_>, name: &str, are: fn(&CaseReport<'_>) -> bool) -> Markup {
+    let mut cases: Vec<&CaseReport<'_>> = document.cases.iter().filter(|it| are(it)).collect();
+    cases.sort_by_key(|it| (it.failure.is_none(), it.verdict == CaseVerdict::Passed));
     html! {
         @if !cases.is_empty() {
             section {
-                h2 { "Cases" }
+                h2 { (name) }
                 @for case in cases { (case_card(case)) }
             }
         }

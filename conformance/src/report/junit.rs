@@ -6,8 +6,10 @@ use std::io::{self, Write};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{
-    document::{CaseReport, Document, timestamp},
+    document::{CaseReport, Document},
     plain,
+    serial::timestamp,
+    shown,
 };
 use crate::{expectation::Stale, histories, verdict::CaseVerdict};
 
@@ -41,7 +43,7 @@ pub(super) fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<
 fn suite_of(document: &Document<'_>, name: &str) -> TestSuite {
     let mut suite = TestSuite::new(name);
     let heading = &document.heading;
-    suite.add_property(Property::new("target", super::shown(heading.target)));
+    suite.add_property(Property::new("target", shown(heading.target)));
     suite.add_property(Property::new("suite_version", heading.suite_version));
     suite.add_property(Property::new("strict", heading.options.strict.to_string()));
     if let Some(seed) = &heading.options.seed {
@@ -72,14 +74,11 @@ fn entry(case: &CaseReport<'_>, suite: &str) -> TestCase {
     if let Some(failure) = &case.failure {
         status.set_description(plain::details(failure).join("\n"));
     }
-    let mut entry = TestCase::new(super::shown(case.id), status);
+    let mut entry = TestCase::new(shown(case.id), status);
     entry.set_classname(suite).set_time(case.duration_ms);
-    entry.add_property(Property::new("title", super::shown(case.title)));
+    entry.add_property(Property::new("title", shown(case.title)));
     entry.add_property(Property::new("level", case.level));
-    entry.add_property(Property::new(
-        "clauses",
-        super::shown(&case.clauses.join(",")),
-    ));
+    entry.add_property(Property::new("clauses", shown(&case.clauses.join(","))));
     let transcript = plain::transcript(case, plain::LINES_MAX, plain::FRAME_CHARACTERS);
     if !transcript.is_empty() {
         entry.set_system_out(transcript.join("\n"));
@@ -89,8 +88,8 @@ fn entry(case: &CaseReport<'_>, suite: &str) -> TestCase {
 
 fn wrong(name: &str, kind: NonSuccessKind, message: &str) -> TestCase {
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_message(super::shown(message));
-    TestCase::new(super::shown(name), status)
+    status.set_message(shown(message));
+    TestCase::new(shown(name), status)
 }
 
 impl<'r> Document<'r> {

@@ -49,15 +49,18 @@ pub(super) fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<
 }
 
 fn counts(document: &Document<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let counted = document
-        .result
-        .counts
-        .iter()
-        .filter(|(_, count)| *count > 0);
-    let counted: Vec<String> = counted
-        .map(|(name, count)| format!("{count} {name}"))
-        .collect();
-    writeln!(out, "Cases: {}\n", counted.join(", "))
+    for (what, counts) in [
+        ("Clauses", &document.result.clause_counts),
+        ("Cases", &document.result.counts),
+    ] {
+        let counted = counts.iter().filter(|(_, count)| *count > 0);
+        let counted = counted.map(|(name, count)| format!("{count} {name}"));
+        let counted: Vec<String> = counted.collect();
+        if !counted.is_empty() {
+            writeln!(out, "{what}: {}\n", counted.join(", "))?;
+        }
+    }
+    Ok(())
 }
 
 /// The clauses of the documents, as far as they were selected.

@@ -12,6 +12,7 @@ mod junit;
 pub mod live;
 mod markdown;
 mod plain;
+mod serial;
 mod style;
 mod tap;
 
