@@ -50,6 +50,48 @@ pub(crate) enum Command {
     },
     /// Say all that is wrong with case files, and where.
     Lint(LintArgs),
+    /// Pass on what clients and an engine say to each other, and save it as a case.
+    Record(RecordArgs),
+    /// Run the case of a file and show all that is said.
+    #[command(
+        after_help = EXIT_CODES,
+        // Arguments that are changed move behind the others.
+        mut_arg("select", |it| it.index(1).value_name("FILE").required(true).help("The case file")),
+        mut_arg("command", |it| it.index(2)),
+        mut_arg("cases", |it| it.hide(true)),
+        mut_arg("slow", |it| it.hide(true)),
+        mut_arg("histories", |it| it.hide(true)),
+        mut_arg("seed", |it| it.hide(true)),
+        mut_arg("level", |it| it.hide(true)),
+        mut_arg("shuffle", |it| it.hide(true)),
+        mut_arg("shard", |it| it.hide(true)),
+        mut_arg("fail_fast", |it| it.hide(true)),
+        mut_arg("repeat", |it| it.hide(true)),
+        mut_arg("update_expected", |it| it.hide(true)),
+        mut_arg("jobs", |it| it.hide(true)),
+        mut_arg("verbose", |it| it.hide(true))
+    )]
+    Replay(Box<RunArgs>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecordArgs {
+    /// The engine's WebSocket address.
+    #[arg(long, value_name = "URL", env = "CONFORMANCE_URL")]
+    pub(crate) url: String,
+    /// Where clients connect instead; port 0 takes any that is free.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// The case file to write; its name, without .json, becomes the id of the case.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// The clause that the case is to judge.
+    #[arg(long, value_name = "CLAUSE", default_value = "D-10")]
+    pub(crate) clause: String,
+    /// How many sessions to wait for: when so many have ended and none is open, it is saved.
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) sessions: u16,
 }
 
 #[derive(Debug, Args)]

@@ -19,7 +19,7 @@ use crate::{
     cli::{Cli, Color, Command, RunArgs, Selection, Source},
     exit::{Exit, Problem},
     judging::judge,
-    linting,
+    linting, recording, replaying,
     reporting::Reports,
 };
 
@@ -33,6 +33,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Env => env(&mut out),
         Command::Explain { name, source } => explain(&name, &source, &mut out),
         Command::Lint(args) => linting::lint(&args, &mut out),
+        Command::Record(args) => asynchronously(recording::record(&args, &mut out)),
+        Command::Replay(args) => asynchronously(replaying::replay(&args, &mut out)),
     };
     let exit = done.unwrap_or_else(|problem| {
         // If standard error is gone, there is nobody left to tell.
@@ -50,6 +52,14 @@ fn colored<S: RawStream>(stream: S, color: Color) -> AutoStream<S> {
         Color::Never => ColorChoice::Never,
     };
     AutoStream::new(stream, choice)
+}
+
+fn asynchronously(command: impl Future<Output = Result<Exit, Problem>>) -> Result<Exit, Problem> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Problem::new(Exit::OurFault, error))?;
+    runtime.block_on(command)
 }
 
 fn load(source: &Source) -> Result<(Ledger, Cases), Problem> {

@@ -24,6 +24,7 @@ use crate::{
     commands::{unless_closed, wants_histories},
     engine::Engine,
     exit::{Exit, Problem},
+    interrupt::Interrupt,
     reporting::Reports,
     settings::{Aim, Settings},
 };
@@ -289,7 +290,7 @@ fn leave_out_slow(settings: &Settings, select: &[String], cases: Vec<Case>) -> (
     (left, left_out)
 }
 
-fn exit_of(outcomes: &[Outcome], stale: &[Stale], strict: bool) -> Exit {
+pub(crate) fn exit_of(outcomes: &[Outcome], stale: &[Stale], strict: bool) -> Exit {
     let tally = Tally::of(outcomes, strict);
     if tally.count(CaseVerdict::HarnessError) > 0 {
         Exit::OurFault
@@ -411,46 +412,4 @@ async fn collect(
     }
     outcomes.sort_unstable_by(|a, b| a.case.cmp(&b.case));
     outcomes
-}
-
-/// Ctrl-C, and what else asks a process to end: none of them is a sudden end from its installation
-/// on, since an engine that was started has to be ended, too.
-struct Interrupt {
-    #[cfg(unix)]
-    signals: [tokio::signal::unix::Signal; 3],
-    #[cfg(windows)]
-    signal: tokio::signal::windows::CtrlC,
-}
-
-impl Interrupt {
-    fn install() -> io::Result<Self> {
-        Ok(Self {
-            #[cfg(unix)]
-            signals: {
-                use tokio::signal::unix::{SignalKind, signal};
-                [
-                    signal(SignalKind::interrupt())?,
-                    signal(SignalKind::terminate())?,
-                    signal(SignalKind::hangup())?,
-                ]
-            },
-            #[cfg(windows)]
-            signal: tokio::signal::windows::ctrl_c()?,
-        })
-    }
-
-    #[cfg(unix)]
-    async fn wait(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.signals;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
-
-    #[cfg(windows)]
-    async fn wait(&mut self) {
-        self.signal.recv().await;
-    }
 }

@@ -15,6 +15,7 @@ pub mod histories;
 pub mod ledger;
 pub mod lint;
 pub mod mapping;
+pub mod record;
 pub mod report;
 pub mod runner;
 pub mod schema;

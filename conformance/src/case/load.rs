@@ -89,6 +89,31 @@ impl Cases {
         Self::read(files, ledger)
     }
 
+    /// The case of a file, wherever it is, beside the cases of the suite that probe for features.
+    ///
+    /// # Errors
+    ///
+    /// A [`CaseError`] that names the file.
+    pub fn from_file(file: &Path, ledger: &Ledger) -> Result<Self, CaseError> {
+        let path = file.display().to_string();
+        let text = match fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(source) => return Err(CaseError::Io { path, source }),
+        };
+        let own = file.file_stem().and_then(|it| it.to_str());
+        let embedded = Self::embedded(ledger)?;
+        let is_probe = |asset: &assets::Asset| {
+            let id = Path::new(asset.path).file_stem().and_then(|it| it.to_str());
+            id != own
+                && embedded
+                    .iter()
+                    .any(|it| it.probes.is_some() && Some(&*it.id) == id)
+        };
+        let probes = assets::cases().into_iter().filter(is_probe);
+        let probes = probes.map(|it| (it.path.to_owned(), it.text.to_owned()));
+        Self::read(probes.chain([(path, text)]), ledger)
+    }
+
     fn read(
         files: impl IntoIterator<Item = (String, String)>,
         ledger: &Ledger,

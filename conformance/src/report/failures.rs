@@ -7,6 +7,7 @@ use super::{
     style::{BAD, DOUBT, FAINT, STRONG},
 };
 use crate::{
+    ledger::Ledger,
     transcript::{Direction, Entry},
     verdict::{Failure, Outcome, Status},
 };
@@ -25,7 +26,7 @@ pub(super) fn write(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Res
     };
     let decides = |outcome: &Outcome| outcome.decides_against(run.strict);
     for (outcome, failure) in failures().filter(|(it, _)| decides(it)) {
-        write_one(run, outcome, failure, out)?;
+        write_one(run.ledger, run.strict, outcome, failure, out)?;
     }
     let differing: Vec<_> = failures().filter(|(it, _)| !decides(it)).collect();
     if !differing.is_empty() && !style.verbose {
@@ -36,7 +37,7 @@ pub(super) fn write(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Res
     }
     for (outcome, failure) in differing {
         if style.verbose {
-            write_one(run, outcome, failure, out)?;
+            write_one(run.ledger, run.strict, outcome, failure, out)?;
         } else {
             let (id, level) = (&outcome.case, outcome.level.name());
             writeln!(out, "  {DOUBT}{level:<9}{DOUBT:#} {id}: {}", outcome.title)?;
@@ -61,13 +62,14 @@ pub(super) fn write(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Res
     Ok(())
 }
 
-fn write_one(
-    run: &Run<'_>,
+pub(super) fn write_one(
+    ledger: &Ledger,
+    strict: bool,
     outcome: &Outcome,
     failure: &Failure,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let (style, word) = if outcome.decides_against(run.strict) {
+    let (style, word) = if outcome.decides_against(strict) {
         (BAD, "FAILED")
     } else {
         (DOUBT, "differs")
@@ -80,7 +82,7 @@ fn write_one(
         outcome.title
     )?;
     for id in &outcome.clauses {
-        if let Some(clause) = run.ledger.clause(id) {
+        if let Some(clause) = ledger.clause(id) {
             writeln!(out, "  clause    {id} {}", clause.statement)?;
         }
     }
@@ -139,7 +141,7 @@ fn field(out: &mut dyn Write, name: &str, text: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn transcript(entries: &[Entry], out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn transcript(entries: &[Entry], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  transcript")?;
     let left_out = entries.len().saturating_sub(TRANSCRIPT_ENTRIES);
     let head = TRANSCRIPT_ENTRIES / 2;

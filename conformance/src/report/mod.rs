@@ -29,7 +29,7 @@ pub use self::{
 use crate::{
     expectation::Stale,
     ledger::Ledger,
-    verdict::{CaseVerdict, Outcome, Tally, Verdict},
+    verdict::{CaseVerdict, Outcome, Status, Tally, Verdict},
 };
 
 /// A run that has ended, with what is needed to judge it.
@@ -80,6 +80,23 @@ pub fn human(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Result<()>
 /// When the output cannot be written to.
 pub fn failures(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
     failures::write(run, Style { verbose: true }, out)
+}
+
+/// Writes what a case has come to, with its transcript whatever that is.
+///
+/// # Errors
+///
+/// When the output cannot be written to.
+pub fn played(
+    outcome: &Outcome,
+    ledger: &Ledger,
+    strict: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if let Status::Failed(failure) = &outcome.status {
+        return failures::write_one(ledger, strict, outcome, failure, out);
+    }
+    failures::transcript(&outcome.transcript, out)
 }
 
 fn summary(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {

@@ -14,12 +14,15 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::Value;
 use uuid::Uuid;
 
-pub(crate) use self::check::{escaped, faults};
 pub use self::{
     check::{Use, check},
     key::Key,
     matching::Mismatch,
     show::{frame_in_reading_order, template_for_people},
+};
+pub(crate) use self::{
+    check::{escaped, faults},
+    show::InReadingOrder,
 };
 
 /// What the tokens of a case's templates stand for.

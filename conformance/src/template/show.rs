@@ -1,5 +1,6 @@
 //! Frames and templates as people like to read them: the type first, then the ids.
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::token;
@@ -13,6 +14,24 @@ pub fn frame_in_reading_order(frame: &Value) -> String {
     match frame {
         Value::Object(fields) => object(fields, &Value::to_string),
         other => other.to_string(),
+    }
+}
+
+/// A value that serializes with the naming fields of its objects first.
+#[derive(Clone, Debug)]
+pub(crate) struct InReadingOrder(pub(crate) Value);
+
+impl Serialize for InReadingOrder {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ordered = |value: &Value| Self(value.clone());
+        match &self.0 {
+            Value::Object(fields) => {
+                let fields = in_reading_order(fields);
+                serializer.collect_map(fields.map(|(name, value)| (name, ordered(value))))
+            }
+            Value::Array(items) => serializer.collect_seq(items.iter().map(ordered)),
+            scalar => scalar.serialize(serializer),
+        }
     }
 }
 
@@ -61,13 +80,16 @@ fn capture(argument: &Value) -> String {
     }
 }
 
-fn object(fields: &Map<String, Value>, show: &dyn Fn(&Value) -> String) -> String {
+fn in_reading_order(fields: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
     let first = FIRST.iter().filter_map(|name| fields.get_key_value(*name));
     let rest = fields
         .iter()
         .filter(|(name, _)| !FIRST.contains(&name.as_str()));
-    let shown: Vec<String> = first
-        .chain(rest)
+    first.chain(rest)
+}
+
+fn object(fields: &Map<String, Value>, show: &dyn Fn(&Value) -> String) -> String {
+    let shown: Vec<String> = in_reading_order(fields)
         .map(|(name, value)| format!("{}:{}", Value::from(name.as_str()), show(value)))
         .collect();
     format!("{{{}}}", shown.join(","))

@@ -16,6 +16,7 @@ mod faults;
 mod firing_faults;
 mod hostile_reports;
 mod lint;
+mod record;
 mod report_formats;
 mod reports;
 mod snapshots;

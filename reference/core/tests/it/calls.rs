@@ -399,13 +399,13 @@ fn a_busy_worker_is_spared_what_it_could_not_take() {
         call
     };
     // One that is too large by itself is sent alone.
-    lab.send(caller, &large("a", 5_000));
+    lab.send(caller, large("a", 5_000));
     assert_failed(&lab.ask(caller, large("b", 10)), "b", "too_many_requests");
     let first = lab.frames(worker).remove(0);
     lab.quietly(worker, answer(&first, json!(1)));
     assert_eq!(lab.frames(caller).len(), 1);
-    lab.send(caller, &large("c", 700));
-    lab.send(caller, &large("d", 700));
+    lab.send(caller, large("c", 700));
+    lab.send(caller, large("d", 700));
     assert_failed(&lab.ask(caller, large("e", 700)), "e", "too_many_requests");
     assert_eq!(lab.frames(worker).len(), 2);
     // What it has not answered counts for nobody else, and ends with it.
@@ -413,7 +413,7 @@ fn a_busy_worker_is_spared_what_it_could_not_take() {
     lab.function(other, "g");
     let mut elsewhere = large("x", 700);
     elsewhere["function_id"] = "g".into();
-    lab.send(caller, &elsewhere);
+    lab.send(caller, elsewhere);
     assert_eq!(lab.frames(other).len(), 1);
     lab.disconnect(worker);
     assert_eq!(lab.frames(caller).len(), 2);

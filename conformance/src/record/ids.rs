@@ -1,0 +1,309 @@
+//! Which strings of a recording are ids, and what stands for them in its case.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::frame::Frame;
+
+/// Shorter ids are not looked for inside other texts.
+const EMBEDDED_BYTES_MIN: usize = 4;
+/// From here on a whole number is taken for a time, in milliseconds since 1970: September 2001.
+const TIME_MS_MIN: u64 = 1_000_000_000_000;
+/// Trigger types of the engine's own.
+const BUILT_IN: [&str; 3] = ["http", "cron", "queue"];
+
+/// What is known of the ids of a recording.
+#[derive(Debug, Default)]
+pub(super) struct Ids {
+    /// Ids of the client's own making, and the labels that stand for them.
+    own: BTreeMap<String, String>,
+    /// Strings of the engine's that the client repeated, and their names once captured.
+    given: BTreeMap<String, String>,
+    captured: BTreeSet<String>,
+    /// Calls of the engine's own functions that are not answered yet: their results tell of more
+    /// than the recording.
+    lookups: BTreeSet<String>,
+}
+
+impl Ids {
+    /// Learns from all frames, in order; `true` stands for those of the client.
+    pub(super) fn of<'f>(frames: impl Iterator<Item = (bool, &'f Frame)>) -> Self {
+        let mut ids = Self::default();
+        let mut engines = BTreeSet::new();
+        for (of_client, frame) in frames {
+            let mut strings = Vec::new();
+            strings_in(&frame.value, None, &mut strings);
+            if of_client {
+                ids.own_of(frame);
+                for (field, text) in strings {
+                    if engines.contains(text) && !ids.own.contains_key(text) {
+                        ids.give(field, text);
+                    }
+                }
+            } else {
+                let names = strings
+                    .into_iter()
+                    .filter(|(field, _)| names_something(field));
+                engines.extend(names.map(|(_, text)| text.to_owned()));
+            }
+        }
+        ids
+    }
+
+    fn own_of(&mut self, frame: &Frame) {
+        let (field, label) = match frame.kind() {
+            "registerfunction" => ("id", "function"),
+            "registertrigger" => ("id", "trigger"),
+            "registertriggertype" => ("id", "trigger-type"),
+            "invokefunction" => ("invocation_id", "call"),
+            _ => return,
+        };
+        let Some(id) = frame.text_field(field) else {
+            return;
+        };
+        let literal = id.is_empty() || id.contains("::") || BUILT_IN.contains(&id);
+        if !literal && !self.own.contains_key(id) && !self.given.contains_key(id) {
+            let label = unused(label, self.own.values().chain(self.given.values()));
+            self.own.insert(id.to_owned(), label);
+        }
+    }
+
+    fn give(&mut self, field: &str, text: &str) {
+        if !self.given.contains_key(text) {
+            let name = match field {
+                "invocation_id" => "invocation".to_owned(),
+                field => field.replace('_', "-"),
+            };
+            let name = unused(&name, self.given.values().chain(self.own.values()));
+            self.given.insert(text.to_owned(), name);
+        }
+    }
+
+    /// The template that sends a frame of the client's.
+    pub(super) fn sending(&mut self, frame: &Frame) -> Value {
+        if let (Some(call), Some(function)) = (
+            frame.text_field("invocation_id"),
+            frame.text_field("function_id"),
+        ) && function.starts_with("engine::")
+        {
+            self.lookups.insert(call.to_owned());
+        }
+        let fields = frame.value.as_object().into_iter().flatten();
+        let filled: Map<String, Value> = fields
+            .map(|(name, value)| {
+                let raw = frame.raw(name).unwrap_or_default();
+                let template = match faithful(raw, value) {
+                    true => self.sent(value),
+                    false => json!({ "$raw": raw }),
+                };
+                (name.clone(), template)
+            })
+            .collect();
+        escaped(Value::Object(filled))
+    }
+
+    /// The template that a frame of the engine's is compared with.
+    pub(super) fn expecting(&mut self, frame: &Frame) -> Value {
+        let call = frame.text_field("invocation_id").unwrap_or_default();
+        let looks_up = frame.kind() == "invocationresult" && self.lookups.remove(call);
+        let fields = frame.value.as_object().into_iter().flatten();
+        let filled: Map<String, Value> = fields
+            .map(|(name, value)| {
+                let template = match name.as_str() {
+                    "result" if looks_up => of_type(value),
+                    _ => self.compared(name, value),
+                };
+                (name.clone(), template)
+            })
+            .collect();
+        escaped(Value::Object(filled))
+    }
+
+    fn sent(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => match self.known(text) {
+                Some(token) => token,
+                None => match self.embedding(text) {
+                    Some(Some(text)) => json!({ "$text": text }),
+                    _ => value.clone(),
+                },
+            },
+            Value::Array(items) => items.iter().map(|it| self.sent(it)).collect(),
+            Value::Object(fields) => {
+                let fields = fields
+                    .iter()
+                    .map(|(name, it)| (name.clone(), self.sent(it)));
+                escaped(Value::Object(fields.collect()))
+            }
+            _ => value.clone(),
+        }
+    }
+
+    fn compared(&mut self, field: &str, value: &Value) -> Value {
+        match value {
+            Value::String(text) => self.compared_text(field, text),
+            Value::Number(number) if number.as_u64().is_some_and(|it| it >= TIME_MS_MIN) => {
+                of_type(value)
+            }
+            Value::Array(items) => items.iter().map(|it| self.compared(field, it)).collect(),
+            Value::Object(fields) => {
+                let fields = fields.iter();
+                let fields = fields.map(|(name, it)| (name.clone(), self.compared(name, it)));
+                escaped(Value::Object(fields.collect()))
+            }
+            _ => value.clone(),
+        }
+    }
+
+    fn compared_text(&mut self, field: &str, text: &str) -> Value {
+        if let Some(name) = self.given.get(text)
+            && self.captured.insert(text.to_owned())
+        {
+            return match is_uuid(text) {
+                true => json!({"$capture": {"name": name, "is": {"$uuid": true}}}),
+                false => json!({"$capture": {"name": name, "is": {"$type": "string"}}}),
+            };
+        }
+        if let Some(token) = self.known(text) {
+            return token;
+        }
+        if is_uuid(text) {
+            return json!({"$uuid": true});
+        }
+        if field.ends_with("token") || is_time(text) {
+            return json!({"$type": "string"});
+        }
+        match self.embedding(text) {
+            Some(Some(text)) => json!({ "$text": text }),
+            Some(None) => json!({"$type": "string"}),
+            None => text.into(),
+        }
+    }
+
+    fn known(&self, text: &str) -> Option<Value> {
+        if let Some(label) = self.own.get(text) {
+            return Some(match is_uuid(text) {
+                true => json!({ "$unique_uuid": label }),
+                false => json!({ "$unique": label }),
+            });
+        }
+        let name = self.given.get(text)?;
+        self.captured
+            .contains(text)
+            .then(|| json!({ "$ref": name }))
+    }
+
+    /// A text with ids in it, as `$text` has them; nothing inside if `$text` cannot say it.
+    fn embedding(&self, text: &str) -> Option<Option<String>> {
+        let mut ids: Vec<(&str, Option<&str>)> = Vec::new();
+        for (id, label) in &self.own {
+            ids.push((id, (!is_uuid(id)).then_some(label)));
+        }
+        for (id, name) in &self.given {
+            ids.push((id, self.captured.contains(id).then_some(name)));
+        }
+        ids.retain(|(id, _)| id.len() >= EMBEDDED_BYTES_MIN);
+        // The longest first: it may hold a shorter one.
+        ids.sort_by_key(|(id, _)| std::cmp::Reverse(id.len()));
+        let mut template = String::new();
+        let (mut rest, mut found) = (text, false);
+        while let Some(next) = rest.chars().next() {
+            match ids.iter().find(|(id, _)| rest.starts_with(id)) {
+                Some((_, None)) => return Some(None),
+                Some((id, Some(label))) => {
+                    found = true;
+                    template += &format!("{{{label}}}");
+                    rest = rest.get(id.len()..).unwrap_or_default();
+                }
+                None => {
+                    template.extend(std::iter::repeat_n(
+                        next,
+                        1 + usize::from("{}".contains(next)),
+                    ));
+                    rest = rest.get(next.len_utf8()..).unwrap_or_default();
+                }
+            }
+        }
+        found.then_some(Some(template))
+    }
+}
+
+/// Words such as `message` or `code` are repeated without naming anything.
+fn names_something(field: &str) -> bool {
+    ["id", "token", "Id"].iter().any(|it| field.ends_with(it))
+}
+
+fn strings_in<'v>(value: &'v Value, field: Option<&'v str>, found: &mut Vec<(&'v str, &'v str)>) {
+    match value {
+        Value::String(text) => found.push((field.unwrap_or_default(), text)),
+        Value::Array(items) => items.iter().for_each(|it| strings_in(it, field, found)),
+        Value::Object(fields) => {
+            for (name, it) in fields {
+                strings_in(it, Some(name), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn unused<'n>(name: &str, taken: impl Iterator<Item = &'n String> + Clone) -> String {
+    let mut candidate = name.to_owned();
+    let mut number = 2;
+    while taken.clone().any(|it| *it == candidate) {
+        candidate = format!("{name}-{number}");
+        number += 1;
+    }
+    candidate
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36 && Uuid::try_parse(text).is_ok()
+}
+
+/// Whether a text begins as RFC 3339 has it.
+fn is_time(text: &str) -> bool {
+    let shape = |(byte, wanted): (u8, u8)| match wanted {
+        b'0' => byte.is_ascii_digit(),
+        wanted => byte == wanted,
+    };
+    text.len() >= 19 && text.bytes().zip(*b"0000-00-00T00:00:00").all(shape)
+}
+
+fn of_type(value: &Value) -> Value {
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    json!({ "$type": kind })
+}
+
+/// An object that would be read as a token.
+fn escaped(template: Value) -> Value {
+    match crate::template::token(&template) {
+        Some(_) => json!({ "$literal": template }),
+        None => template,
+    }
+}
+
+/// Whether a value, written anew, is what the client has sent, but for white space and order.
+fn faithful(raw: &str, value: &Value) -> bool {
+    let mut compact = 0;
+    let (mut inside, mut escape) = (false, false);
+    for byte in raw.bytes() {
+        match (inside, byte) {
+            (true, _) if escape => escape = false,
+            (true, b'\\') => escape = true,
+            (_, b'"') => inside = !inside,
+            (false, b' ' | b'\t' | b'\r' | b'\n') => continue,
+            _ => {}
+        }
+        compact += 1;
+    }
+    value.to_string().len() == compact
+}

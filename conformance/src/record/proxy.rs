@@ -1,0 +1,230 @@
+//! Sitting between clients and an engine: every byte goes on, and what it says is noted.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc::UnboundedSender,
+};
+use tokio_tungstenite::tungstenite::http::Uri;
+
+use super::wire::{Reader, Said};
+
+const HEAD_BYTES_MAX: usize = 64 << 10;
+const CHUNK_BYTES: usize = 16 << 10;
+
+/// Something that happened on a session, in the order in which it passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Noted {
+    /// Which session, in the order of connection, from 0.
+    pub(super) session: usize,
+    pub(super) event: Event,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    Connected,
+    FromClient(Said),
+    FromEngine(Said),
+    /// The client's side of the connection has ended.
+    ClientGone,
+}
+
+/// What was noted so far.
+pub(super) type Notes = Arc<Mutex<Vec<Noted>>>;
+
+/// An engine's address.
+#[derive(Clone, Debug)]
+pub(super) struct Upstream {
+    host: String,
+    port: u16,
+    target: String,
+}
+
+impl Upstream {
+    /// # Errors
+    ///
+    /// What is wrong with the URL.
+    pub(super) fn new(url: &str) -> Result<Self, String> {
+        let uri: Uri = url.parse().map_err(|error| format!("`{url}`: {error}"))?;
+        match (uri.scheme_str(), uri.host()) {
+            (Some("ws"), Some(host)) => Ok(Self {
+                host: host.trim_matches(['[', ']']).to_owned(),
+                port: uri.port_u16().unwrap_or(80),
+                target: uri
+                    .path_and_query()
+                    .map_or("/", |it| it.as_str())
+                    .to_owned(),
+            }),
+            _ => Err(format!(
+                "`{url}` must begin with ws:// (wss:// is not supported)"
+            )),
+        }
+    }
+
+    pub(super) async fn connect(&self) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+/// Serves clients until it is dropped. `ended` hears of each session that was opened and is over.
+pub(super) async fn serve(
+    listener: TcpListener,
+    upstream: Upstream,
+    notes: Notes,
+    ended: UnboundedSender<()>,
+) {
+    let mut session = 0;
+    // A connection that fails before it is a session's is no part of the recording.
+    while let Ok((client, _)) = listener.accept().await {
+        let Ok((client, engine)) = shake_hands(client, &upstream).await else {
+            continue;
+        };
+        let relay = Relay {
+            session,
+            notes: Arc::clone(&notes),
+        };
+        relay.note(Event::Connected);
+        session += 1;
+        let ended = ended.clone();
+        tokio::spawn(async move {
+            relay.run(client, engine).await;
+            let _ = ended.send(());
+        });
+    }
+}
+
+/// Passes the handshake on, without the extensions, under which frames would not be readable.
+async fn shake_hands(
+    mut client: TcpStream,
+    upstream: &Upstream,
+) -> io::Result<(TcpStream, TcpStream)> {
+    client.set_nodelay(true)?;
+    let head = read_head(&mut client).await?;
+    let mut engine = upstream.connect().await?;
+    engine
+        .write_all(without_extensions(&head, &upstream.target).as_bytes())
+        .await?;
+    let answer = read_head(&mut engine).await?;
+    client.write_all(answer.as_bytes()).await?;
+    match answer.split(' ').nth(1) {
+        Some("101") => Ok((client, engine)),
+        _ => Err(io::Error::other("the engine refuses the upgrade")),
+    }
+}
+
+/// A request or an answer up to the empty line; nobody says more before the other has spoken.
+async fn read_head(stream: &mut TcpStream) -> io::Result<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if head.len() == HEAD_BYTES_MAX {
+            return Err(io::Error::other("the head is too long"));
+        }
+        // Byte by byte, since what follows the empty line are frames.
+        head.push(stream.read_u8().await?);
+    }
+    String::from_utf8(head).map_err(io::Error::other)
+}
+
+fn without_extensions(head: &str, target: &str) -> String {
+    let mut passed_on = String::with_capacity(head.len());
+    for (index, line) in head.split_inclusive("\r\n").enumerate() {
+        let name = line.split(':').next().unwrap_or_default();
+        let mut words = line.split(' ');
+        match (index, words.next(), words.next_back()) {
+            (0, Some(method), Some(version)) => {
+                passed_on += &format!("{method} {target} {version}");
+            }
+            _ if name.eq_ignore_ascii_case("sec-websocket-extensions") => {}
+            _ => passed_on += line,
+        }
+    }
+    passed_on
+}
+
+struct Relay {
+    session: usize,
+    notes: Notes,
+}
+
+impl Relay {
+    async fn run(&self, client: TcpStream, engine: TcpStream) {
+        let (from_client, to_client) = client.into_split();
+        let (from_engine, to_engine) = engine.into_split();
+        let up = async {
+            self.pass(from_client, to_engine, Event::FromClient).await;
+            self.note(Event::ClientGone);
+        };
+        let down = self.pass(from_engine, to_client, Event::FromEngine);
+        tokio::join!(up, down);
+    }
+
+    /// Passes bytes on until their side ends, and the end as well.
+    async fn pass(
+        &self,
+        mut from: impl AsyncRead + Unpin,
+        mut to: impl AsyncWrite + Unpin,
+        event: fn(Said) -> Event,
+    ) {
+        let mut reader = Reader::default();
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            let bytes = match from.read(&mut chunk).await {
+                Ok(length) if length > 0 => chunk.get(..length).unwrap_or_default(),
+                _ => break,
+            };
+            // Noted before it is passed on, so that what answers it is noted after it.
+            for said in reader.read(bytes) {
+                self.note(event(said));
+            }
+            if to.write_all(bytes).await.is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown().await;
+    }
+
+    fn note(&self, event: Event) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.push(Noted {
+            session: self.session,
+            event,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handshake_is_passed_on_without_extensions() {
+        let head =
+            "GET /from HTTP/1.1\r\nHost: x\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+        assert_eq!(
+            without_extensions(head, "/to?a"),
+            "GET /to?a HTTP/1.1\r\nHost: x\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn addresses_of_engines() {
+        let upstream = Upstream::new("ws://[::1]:9/a?b").unwrap();
+        assert_eq!(
+            (
+                upstream.host.as_str(),
+                upstream.port,
+                upstream.target.as_str()
+            ),
+            ("::1", 9, "/a?b")
+        );
+        assert!(Upstream::new("http://x").is_err());
+        assert!(Upstream::new("ws://").is_err());
+    }
+}
