@@ -14,6 +14,9 @@ const TIME_MS_MIN: u64 = 1_000_000_000_000;
 /// Trigger types of the engine's own.
 const BUILT_IN: [&str; 3] = ["http", "cron", "queue"];
 
+/// Where a client names a queue, which outlives its sessions.
+const QUEUE_FIELDS: [&str; 3] = ["queue_name", "topic", "queue"];
+
 /// What is known of the ids of a recording.
 #[derive(Debug, Default)]
 pub(super) struct Ids {
@@ -37,6 +40,9 @@ impl Ids {
             strings_in(&frame.value, None, &mut strings);
             if of_client {
                 ids.own_of(frame);
+                for (_, queue) in strings.iter().filter(|(it, _)| QUEUE_FIELDS.contains(it)) {
+                    ids.own(queue, "queue");
+                }
                 for (field, text) in strings {
                     if engines.contains(text) && !ids.own.contains_key(text) {
                         ids.give(field, text);
@@ -53,16 +59,18 @@ impl Ids {
     }
 
     fn own_of(&mut self, frame: &Frame) {
-        let (field, label) = match frame.kind() {
-            "registerfunction" => ("id", "function"),
-            "registertrigger" => ("id", "trigger"),
-            "registertriggertype" => ("id", "trigger-type"),
-            "invokefunction" => ("invocation_id", "call"),
+        let (field, label) = match (frame.kind(), frame.kind().strip_prefix("register")) {
+            ("invokefunction", _) => ("invocation_id", "call"),
+            (_, Some("triggertype")) => ("id", "trigger-type"),
+            (_, Some(kind)) => ("id", kind),
             _ => return,
         };
-        let Some(id) = frame.text_field(field) else {
-            return;
-        };
+        if let Some(id) = frame.text_field(field) {
+            self.own(id, label);
+        }
+    }
+
+    fn own(&mut self, id: &str, label: &str) {
         let literal = id.is_empty() || id.contains("::") || BUILT_IN.contains(&id);
         if !literal && !self.own.contains_key(id) && !self.given.contains_key(id) {
             let label = unused(label, self.own.values().chain(self.given.values()));
@@ -306,4 +314,111 @@ fn faithful(raw: &str, value: &Value) -> bool {
         compact += 1;
     }
     value.to_string().len() == compact
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(value: Value) -> Frame {
+        Frame::read(&value.to_string()).unwrap()
+    }
+
+    /// The templates of frames; `true` stands for those of the client.
+    fn templates(frames: &[(bool, Value)]) -> Vec<Value> {
+        let frames: Vec<(bool, Frame)> = frames
+            .iter()
+            .map(|(of_client, value)| (*of_client, frame(value.clone())))
+            .collect();
+        let mut ids = Ids::of(frames.iter().map(|(of_client, it)| (*of_client, it)));
+        let template = |(of_client, frame): &(bool, Frame)| match of_client {
+            true => ids.sending(frame),
+            false => ids.expecting(frame),
+        };
+        frames.iter().map(template).collect()
+    }
+
+    #[test]
+    fn ids_of_either_side_become_tokens() {
+        let (own, given) = (
+            "0b9f3a52-6c1d-4e7f-8a90-b1c2d3e4f506",
+            "6f1c3c0e-8f0e-4d7e-9c59-0f5b6a1d2e3f",
+        );
+        let found = templates(&[
+            (true, json!({"type": "registerfunction", "id": "orders"})),
+            (
+                true,
+                json!({"type": "invokefunction", "invocation_id": own, "function_id": "orders"}),
+            ),
+            (
+                false,
+                json!({"type": "invokefunction", "invocation_id": given, "note": given}),
+            ),
+            (
+                true,
+                json!({"type": "invocationresult", "invocation_id": given, "result": "of orders"}),
+            ),
+            (
+                false,
+                json!({"type": "x", "a": ["{orders}"], "b": format!("call {own}"), "c": given}),
+            ),
+        ]);
+        let expected = [
+            json!({"type": "registerfunction", "id": {"$unique": "function"}}),
+            json!({"type": "invokefunction", "invocation_id": {"$unique_uuid": "call"}, "function_id": {"$unique": "function"}}),
+            json!({"type": "invokefunction", "invocation_id": {"$capture": {"name": "invocation", "is": {"$uuid": true}}}, "note": {"$ref": "invocation"}}),
+            json!({"type": "invocationresult", "invocation_id": {"$ref": "invocation"}, "result": {"$text": "of {function}"}}),
+            json!({"type": "x", "a": [{"$text": "{{{function}}}"}], "b": {"$type": "string"}, "c": {"$ref": "invocation"}}),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_differs_each_time_is_compared_by_its_kind() {
+        let found = templates(&[(
+            false,
+            json!({
+                "type": "workerregistered", "worker_id": "6f1c3c0e-8f0e-4d7e-9c59-0f5b6a1d2e3f",
+                "reattach_token": "secret", "at": 1_700_000_000_000_u64, "n": 3,
+                "time": "2026-01-01T00:00:00Z", "odd": {"$ref": 1},
+            }),
+        )]);
+        let expected = json!({
+            "type": "workerregistered", "worker_id": {"$uuid": true},
+            "reattach_token": {"$type": "string"}, "at": {"$type": "number"}, "n": 3,
+            "time": {"$type": "string"}, "odd": {"$literal": {"$ref": 1}},
+        });
+        assert_eq!(found, [expected]);
+    }
+
+    #[test]
+    fn what_the_engine_knows_besides_is_no_part_of_a_recording() {
+        let found = templates(&[
+            (
+                true,
+                json!({"type": "invokefunction", "invocation_id": "c", "function_id": "engine::workers::list"}),
+            ),
+            (
+                false,
+                json!({"type": "invocationresult", "invocation_id": "c", "result": {"workers": [1]}}),
+            ),
+        ]);
+        assert_eq!(found[1]["result"], json!({"$type": "object"}));
+    }
+
+    #[test]
+    fn what_no_value_holds_is_sent_byte_for_byte() {
+        let sent = |text: &str| Ids::default().sending(&Frame::read(text).unwrap());
+        for raw in [
+            "1e2",
+            "12345678901234567890123",
+            r#"{"a":1,"a":1}"#,
+            "1e400",
+        ] {
+            let template = sent(&format!(r#"{{"type":"x","data":{raw}}}"#));
+            assert_eq!(template["data"], json!({ "$raw": raw }), "{raw}");
+        }
+        let plain = sent(r#"{"type":"x", "data":{ "b c" : 1.5, "a":[ "\\" ] }}"#);
+        assert_eq!(plain["data"], json!({"b c": 1.5, "a": ["\\"]}));
+    }
 }
