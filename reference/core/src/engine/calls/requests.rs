@@ -91,8 +91,8 @@ impl Engine {
             }
         };
         let served_by = ServedBy::Endpoint(load);
-        let patience = order.patience.unwrap_or(endpoint.timeout);
-        let patience = patience.min(endpoint.timeout);
+        let own = endpoint.timeout;
+        let patience = order.patience.map_or(own, |patience| patience.min(own));
         let id = self.begin_call(
             served_by,
             reporter,
