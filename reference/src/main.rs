@@ -61,6 +61,11 @@ struct Cli {
           value_parser = clap::value_parser!(u32).range(1..))]
     queue_attempts_max: u32,
 
+    /// Hold payloads and results to the `request_format` and the `response_format` of functions,
+    /// which are otherwise kept for display.
+    #[arg(long, env = "REFERENCE_ENFORCE_FORMATS")]
+    enforce_formats: bool,
+
     /// A web origin whose pages may connect, such as `http://localhost:3000`; repeatable.
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
@@ -181,6 +186,7 @@ fn options(cli: Cli) -> Options {
             attempts_max: cli.queue_attempts_max,
             ..QueueLimits::default()
         },
+        enforce_formats: cli.enforce_formats,
         ..Settings::default()
     };
     Options {

@@ -15,7 +15,8 @@ pub enum Code {
     InvalidEnvVar,
     /// The session has registered this function id already (RF-09, D-01).
     DuplicateFunctionId,
-    /// The frame was understood, but a value in it cannot be (D-01, D-26).
+    /// The frame was understood, but a value in it cannot be (D-01, D-26), or is not what the
+    /// function takes (D-14).
     InvalidRequest,
     /// No such trigger type (RT-07).
     TriggerTypeNotFound,
@@ -42,7 +43,8 @@ pub enum Code {
     HttpError,
     /// The request to the endpoint could not be made, or was not answered whole (D-11).
     HttpRequestFailed,
-    /// The endpoint's answer is not JSON (D-11), or the function's is no HTTP answer.
+    /// The endpoint's answer is not JSON (D-11), the function's is no HTTP answer, or not what it
+    /// promised (D-14).
     InvalidResponse,
     /// The endpoint's answer is larger than is read (D-11).
     ResponseTooLarge,

@@ -16,6 +16,7 @@ mod endpoint;
 mod engine;
 mod error;
 mod event;
+mod format;
 mod http;
 mod input;
 mod outbound;

@@ -298,3 +298,13 @@ async fn no_line_of_the_log_and_no_frame_holds_a_secret() {
         }
     }
 }
+
+#[tokio::test]
+async fn formats_are_enforced_on_request() {
+    let (_child, url) = start(&["--enforce-formats"]).await;
+    let mut client = Client::connect(&url).await;
+    let register = r#"{"type":"registerfunction","id":"f","request_format":{"type":"string"}}"#;
+    client.send(register).await;
+    let answer = client.call("f", serde_json::json!(1)).await;
+    assert_eq!(answer["error"]["code"], "invalid_request", "{answer}");
+}

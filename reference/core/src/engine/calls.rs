@@ -18,6 +18,7 @@ use self::requests::{Load, Requests};
 use super::{Due, Engine, Output, builtin::EngineFunction};
 use crate::{
     Effect, EventKind, ExchangeId, Failure, SessionId, Settings,
+    format::Formats,
     timers::TimerId,
     wire::{Action, InvocationResult, InvokeFunction},
 };
@@ -35,10 +36,18 @@ struct Call {
     /// under this name, also after its session.
     reporter: Uuid,
     origin: Origin,
-    function_id: Arc<str>,
+    callee: Callee,
     /// How long it may take.
     patience: Duration,
     timer: TimerId,
+}
+
+/// What is called.
+#[derive(Clone, Debug)]
+struct Callee {
+    function_id: Arc<str>,
+    /// Of the registration that serves the call.
+    formats: Formats,
 }
 
 /// Who has to answer a call.
@@ -152,16 +161,24 @@ impl Engine {
         };
         let worker = registration.session;
         let endpoint = registration.endpoint.clone();
+        let callee = Callee {
+            function_id,
+            formats: registration.formats.clone(),
+        };
         let session = session.unwrap_or(worker);
-        if let Some(endpoint) = endpoint {
-            return self.call_endpoint(session, order, function_id, &endpoint, out);
-        }
         let reporter = self.worker_id(session);
+        if let Err(failure) = callee.formats.check_data(&callee.function_id, frame.data) {
+            let outcome = Outcome::Failure(&failure);
+            return self.conclude(reporter, order.origin, &callee.function_id, outcome, out);
+        }
+        if let Some(endpoint) = endpoint {
+            return self.call_endpoint(session, order, callee, &endpoint, out);
+        }
         let bytes = match self.load_worker(worker, frame.data.get().len()) {
             Ok(bytes) => bytes,
             Err(failure) => {
                 let outcome = Outcome::Failure(&failure);
-                return self.conclude(reporter, order.origin, &function_id, outcome, out);
+                return self.conclude(reporter, order.origin, &callee.function_id, outcome, out);
             }
         };
         let served_by = ServedBy::Worker {
@@ -169,14 +186,7 @@ impl Engine {
             bytes,
         };
         let patience = order.patience.unwrap_or(self.settings.call_timeout);
-        let id = self.begin_call(
-            served_by,
-            reporter,
-            order.origin,
-            function_id,
-            patience,
-            out,
-        );
+        let id = self.begin_call(served_by, reporter, order.origin, callee, patience, out);
         self.hand_to_worker(worker, id, frame, out);
     }
 
@@ -210,7 +220,7 @@ impl Engine {
         served_by: ServedBy,
         reporter: Uuid,
         origin: Origin,
-        function_id: Arc<str>,
+        callee: Callee,
         patience: Duration,
         out: &mut Output<'_, '_>,
     ) -> Uuid {
@@ -230,7 +240,7 @@ impl Engine {
             served_by,
             reporter,
             origin,
-            function_id,
+            callee,
             patience,
             timer,
         };
@@ -299,20 +309,20 @@ impl Engine {
                 context: Context::of(frame),
             },
             Some(_) => {
-                failure = Failure::invocation_failed(&call.function_id);
+                failure = Failure::invocation_failed(&call.callee.function_id);
                 Outcome::Failure(&failure)
             }
-            None => Outcome::Result {
-                result: frame.result.unwrap_or(RawValue::NULL),
-                context: Context::of(frame),
-            },
+            None => {
+                let result = frame.result.unwrap_or(RawValue::NULL);
+                return self.conclude_result(call, result, Context::of(frame), out);
+            }
         };
-        self.conclude(call.reporter, call.origin, &call.function_id, outcome, out);
+        self.conclude_call(call, outcome, out);
     }
 
     pub(super) fn call_timed_out(&mut self, id: Uuid, out: &mut Output<'_, '_>) {
         if let Some(call) = self.take_call(id) {
-            let failure = Failure::timeout(&call.function_id, call.patience.as_millis());
+            let failure = Failure::timeout(&call.callee.function_id, call.patience.as_millis());
             self.fail_call(id, call, &failure, out);
         }
     }
@@ -325,7 +335,7 @@ impl Engine {
         out: &mut Output<'_, '_>,
     ) {
         if let Some(call) = self.take_call(id) {
-            let failure = why(&call.function_id);
+            let failure = why(&call.callee.function_id);
             self.fail_call(id, call, &failure, out);
         }
     }
@@ -355,8 +365,30 @@ impl Engine {
         if matches!(call.served_by, ServedBy::Endpoint(_)) {
             out.push(Effect::CancelRequest { call: id });
         }
-        let outcome = Outcome::Failure(failure);
-        self.conclude(call.reporter, call.origin, &call.function_id, outcome, out);
+        self.conclude_call(call, Outcome::Failure(failure), out);
+    }
+
+    /// Passes a result on if it is one that the function promised (D-14).
+    fn conclude_result(
+        &mut self,
+        call: Call,
+        result: &RawValue,
+        context: Context<'_>,
+        out: &mut Output<'_, '_>,
+    ) {
+        let Callee {
+            function_id,
+            formats,
+        } = &call.callee;
+        match formats.check_result(function_id, result) {
+            Ok(()) => self.conclude_call(call, Outcome::Result { result, context }, out),
+            Err(failure) => self.conclude_call(call, Outcome::Failure(&failure), out),
+        }
+    }
+
+    fn conclude_call(&mut self, call: Call, outcome: Outcome<'_>, out: &mut Output<'_, '_>) {
+        let function_id = call.callee.function_id;
+        self.conclude(call.reporter, call.origin, &function_id, outcome, out);
     }
 
     /// Drops the call of an HTTP request that nobody waits for any more.

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::value::RawValue;
 
-use crate::{Endpoint, SessionId};
+use crate::{Endpoint, SessionId, format::Formats};
 
 /// What a session registered a function with.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub(super) struct Registration {
     pub(super) metadata: Option<Box<RawValue>>,
     /// Present if it is called over HTTP instead of through its session.
     pub(super) endpoint: Option<Arc<Endpoint>>,
+    /// Empty unless formats are enforced (D-14).
+    pub(super) formats: Formats,
 }
 
 /// One id with everyone who serves it (D-03). Never empty.
@@ -111,6 +113,7 @@ mod tests {
                     response_format: None,
                     metadata: None,
                     endpoint: None,
+                    formats: Formats::default(),
                 },
             );
         }

@@ -51,6 +51,8 @@ pub struct Settings {
     pub trigger_registration_timeout: Duration,
     /// What queues may hold (D-13).
     pub queues: QueueLimits,
+    /// Whether payloads and results are held to the formats of functions (D-14).
+    pub enforce_formats: bool,
 }
 
 impl Default for Settings {
@@ -64,6 +66,7 @@ impl Default for Settings {
             request_bytes_per_session_max: 16 << 20,
             trigger_registration_timeout: Duration::from_secs(10),
             queues: QueueLimits::default(),
+            enforce_formats: false,
         }
     }
 }

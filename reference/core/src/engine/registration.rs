@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::{Engine, Output, builtin::EngineFunction, functions::Registration};
 use crate::{
     Endpoint, EventKind, Failure, SessionId, Subject,
+    format::Formats,
     wire::{FunctionRegistrationResult, RegisterFunction, RegisterService},
 };
 
@@ -65,6 +66,10 @@ impl Engine {
                 return Err(Failure::invalid_request(problem));
             }
         }
+        let formats = match self.settings.enforce_formats {
+            true => Formats::compile(frame)?,
+            false => Formats::default(),
+        };
         let endpoint = frame
             .invocation
             .as_ref()
@@ -77,6 +82,7 @@ impl Engine {
             response_format: frame.response_format.map(RawValue::to_owned),
             metadata: frame.metadata.map(RawValue::to_owned),
             endpoint: endpoint.map(Arc::new),
+            formats,
         })
     }
 

@@ -90,7 +90,7 @@ impl HttpAnswer {
     /// The answer to a request that the engine itself refuses, or whose call it has ended.
     pub(crate) fn of_failure(failure: &Failure) -> Self {
         let status = match failure.code() {
-            Code::BadRequest => 400,
+            Code::BadRequest | Code::InvalidRequest => 400,
             Code::RouteNotFound => 404,
             Code::MethodNotAllowed => 405,
             Code::PayloadTooLarge => 413,

@@ -17,6 +17,7 @@ mod documents;
 mod firing_cron;
 mod firing_http;
 mod firing_queue;
+mod formats;
 mod frames;
 mod functions;
 mod history;

@@ -133,6 +133,11 @@ impl Engine {
                         self.pause(subscriber.function_id(), out);
                         Settlement::NotCalled
                     }
+                    Outcome::Failure(failure) if failure.code() == Code::InvalidRequest => {
+                        // It was not called, and would be refused again at once (D-14).
+                        self.pause(subscriber.function_id(), out);
+                        Settlement::Failed
+                    }
                     Outcome::Error { .. } | Outcome::Failure(_) => Settlement::Failed,
                 };
                 self.settle(reporter, delivery, &settlement, out);

@@ -1,10 +1,8 @@
 //! Calls that endpoints serve: a request each, within bounds (RF-14, D-11, D-28).
 
-use std::sync::Arc;
-
 use uuid::Uuid;
 
-use super::{Order, Outcome, ServedBy};
+use super::{Callee, Context, Order, Outcome, ServedBy};
 use crate::{
     Effect, Endpoint, EventKind, Exhausted, Failure, HttpOutcome, HttpRequest, SessionId, Settings,
     Shares,
@@ -77,7 +75,7 @@ impl Engine {
         &mut self,
         session: SessionId,
         order: Order<'_>,
-        function_id: Arc<str>,
+        callee: Callee,
         endpoint: &Endpoint,
         out: &mut Output<'_, '_>,
     ) {
@@ -87,20 +85,13 @@ impl Engine {
             Ok(load) => load,
             Err(failure) => {
                 let outcome = Outcome::Failure(&failure);
-                return self.conclude(reporter, order.origin, &function_id, outcome, out);
+                return self.conclude(reporter, order.origin, &callee.function_id, outcome, out);
             }
         };
         let served_by = ServedBy::Endpoint(load);
         let own = endpoint.timeout;
         let patience = order.patience.map_or(own, |patience| patience.min(own));
-        let id = self.begin_call(
-            served_by,
-            reporter,
-            order.origin,
-            function_id,
-            patience,
-            out,
-        );
+        let id = self.begin_call(served_by, reporter, order.origin, callee, patience, out);
         let now = out.now().wall.as_secs();
         let request = HttpRequest::new(id, session, endpoint, frame, now);
         out.push(Effect::Request(Box::new(request)));
@@ -116,19 +107,18 @@ impl Engine {
         let Some(call) = self.take_call(id) else {
             return;
         };
-        let meaning = request::interpret(outcome, &call.function_id);
+        let meaning = request::interpret(outcome, &call.callee.function_id);
         if let Err(refusal) = &meaning {
             let failed = EventKind::RequestFailed {
-                function_id: call.function_id.to_string(),
+                function_id: call.callee.function_id.to_string(),
                 summary: refusal.summary.clone(),
             };
             out.report(call.reporter, failed);
         }
-        let outcome = match &meaning {
-            Ok(result) => Outcome::result(Some(result)),
-            Err(refusal) => Outcome::error(&refusal.error),
-        };
-        self.conclude(call.reporter, call.origin, &call.function_id, outcome, out);
+        match &meaning {
+            Ok(result) => self.conclude_result(call, result, Context::default(), out),
+            Err(refusal) => self.conclude_call(call, Outcome::error(&refusal.error), out),
+        }
     }
 
     /// Gives up a request that nobody waits for any more.
