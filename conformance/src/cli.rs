@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Lint(LintArgs),
     /// Pass on what clients and an engine say to each other, and save it as a case.
     Record(RecordArgs),
+    /// Measure the suite: run it against engines that are wrong, trivial, or odd but correct.
+    Power(PowerArgs),
     /// Run the case of a file and show all that is said.
     #[command(
         after_help = EXIT_CODES,
@@ -92,6 +94,36 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) sessions: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PowerArgs {
+    /// Names of engines, and patterns with `*`; all of them if none is given.
+    #[arg(value_name = "ENGINE")]
+    pub(crate) names: Vec<String>,
+    /// Name the engines, and run nothing.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// How many engines are judged at once.
+    #[arg(short, long, value_name = "N", default_value_t = 4,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: u16,
+    /// How often the whole suite is run against the reference, to find cases that flake.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) repeat: u32,
+    /// How it is said.
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(crate) format: PowerFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PowerFormat {
+    /// A line an engine, a line a clause, and the figures.
+    Human,
+    /// The figures, as a list.
+    Markdown,
+    /// Everything.
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -19,7 +19,7 @@ use crate::{
     cli::{Cli, Color, Command, RunArgs, Selection, Source},
     exit::{Exit, Problem},
     judging::judge,
-    linting, recording, replaying,
+    linting, power, recording, replaying,
     reporting::Reports,
 };
 
@@ -33,6 +33,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Env => env(&mut out),
         Command::Explain { name, source } => explain(&name, &source, &mut out),
         Command::Lint(args) => linting::lint(&args, &mut out),
+        Command::Power(args) => asynchronously(power::power(&args, &mut out)),
         Command::Record(args) => asynchronously(recording::record(&args, &mut out)),
         Command::Replay(args) => asynchronously(replaying::replay(&args, &mut out)),
     };

@@ -8,6 +8,7 @@ mod exit;
 mod interrupt;
 mod judging;
 mod linting;
+mod power;
 mod recording;
 mod replaying;
 mod reporting;

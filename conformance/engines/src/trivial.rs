@@ -1,0 +1,149 @@
+//! Engines that do next to nothing.
+
+use reference::core::{CloseCode, Deadline, Effect, Input, Machine, SessionId, World};
+use serde_json::{Value, json};
+
+use crate::{
+    Other,
+    frames::{error, is, set, unset},
+    with::{sending, writing},
+};
+
+/// All of them.
+#[must_use]
+pub fn all() -> Vec<Other> {
+    vec![
+        Other::new("mute", "Takes everything and says nothing", || {
+            simple(|_, _| {})
+        }),
+        Other::new("echo", "Sends every frame back", || {
+            simple(|input, effects| {
+                if let Input::Text { session, frame } = input {
+                    say(effects, session, frame.to_owned());
+                }
+            })
+        }),
+        Other::new(
+            "closing",
+            "Closes each session as soon as it is open",
+            || {
+                simple(|input, effects| {
+                    if let Input::Connected { session } = input {
+                        close(effects, session);
+                    }
+                })
+            },
+        ),
+        Other::new("greeting", "Greets, and closes at the first frame", || {
+            simple(|input, effects| match input {
+                Input::Connected { session } => greet(effects, session),
+                Input::Text { session, .. } => close(effects, session),
+                _ => {}
+            })
+        }),
+        Other::new(
+            "garbage",
+            "Answers every frame with what is no JSON",
+            || {
+                simple(|input, effects| match input {
+                    Input::Connected { session } | Input::Text { session, .. } => {
+                        say(effects, session, "]}{[".to_owned());
+                    }
+                    _ => {}
+                })
+            },
+        ),
+        Other::new(
+            "yes",
+            "Answers every registration with success, and every call with null",
+            || simple(|input, effects| answer(input, effects, &None)),
+        ),
+        Other::new(
+            "no",
+            "Answers every registration and every call with one error",
+            || {
+                let refused = error("invalid_config", "no");
+                simple(move |input, effects| answer(input, effects, &Some(refused.clone())))
+            },
+        ),
+        Other::altered("twice", "Says everything twice", || {
+            sending(|sent| sent.copies = 2)
+        }),
+        Other::altered(
+            "successful",
+            "Says of every failure that it is none",
+            || sending(|sent| unset(&mut sent.frame, "", "error")),
+        ),
+        Other::altered("lower", "Says everything in small letters", || {
+            writing(|text| *text = text.to_lowercase())
+        }),
+    ]
+}
+
+struct Simple<F>(F);
+
+fn simple<F: FnMut(Input<'_>, &mut Vec<Effect>)>(handle: F) -> Simple<F> {
+    Simple(handle)
+}
+
+impl<F: FnMut(Input<'_>, &mut Vec<Effect>)> Machine for Simple<F> {
+    fn handle(&mut self, input: Input<'_>, _: &mut World<'_>, effects: &mut Vec<Effect>) {
+        (self.0)(input, effects);
+    }
+
+    fn next_deadline(&self) -> Option<Deadline> {
+        None
+    }
+}
+
+fn say(effects: &mut Vec<Effect>, session: SessionId, frame: String) {
+    effects.push(Effect::Send { session, frame });
+}
+
+fn greet(effects: &mut Vec<Effect>, session: SessionId) {
+    let worker_id = uuid::Uuid::from_u64_pair(1, session.0).to_string();
+    let frame = json!({"type": "workerregistered", "worker_id": worker_id});
+    say(effects, session, frame.to_string());
+}
+
+fn close(effects: &mut Vec<Effect>, session: SessionId) {
+    effects.push(Effect::Close {
+        session,
+        code: CloseCode::Normal,
+        reason: "",
+    });
+}
+
+/// Answers without looking at more than what is to be answered.
+fn answer(input: Input<'_>, effects: &mut Vec<Effect>, error: &Option<Value>) {
+    let (session, text) = match input {
+        Input::Connected { session } => return greet(effects, session),
+        Input::Text { session, frame } => (session, frame),
+        _ => return,
+    };
+    let Ok(frame) = serde_json::from_str::<Value>(text) else {
+        return;
+    };
+    let field = |name: &str| frame.get(name).cloned().unwrap_or_default();
+    let mut reply = if is(&frame, "registertrigger") {
+        json!({
+            "type": "triggerregistrationresult", "id": field("id"),
+            "trigger_type": field("trigger_type"), "function_id": field("function_id"),
+        })
+    } else if is(&frame, "invokefunction") && frame.get("invocation_id").is_some() {
+        json!({
+            "type": "invocationresult", "invocation_id": field("invocation_id"),
+            "function_id": field("function_id"),
+        })
+    } else if is(&frame, "ping") {
+        return say(effects, session, json!({"type": "pong"}).to_string());
+    } else {
+        return;
+    };
+    match error {
+        Some(error) => set(&mut reply, "", "error", error.clone()),
+        None if is(&frame, "invokefunction") => set(&mut reply, "", "result", Value::Null),
+        None => {}
+    }
+    say(effects, session, reply.to_string());
+}

@@ -1,0 +1,127 @@
+//! The suite against one engine of the catalogue.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use conformance::{
+    case::{Case, Cases},
+    endpoint::Callback,
+    histories,
+    mapping::ConfigKeys,
+    runner::{self, Context, Pace, Target},
+    verdict::{CaseVerdict, Outcome},
+};
+use engines::{BoxedMachine, Fault, Other, Sight};
+use reference::{Limits, Options, Server};
+use tokio::sync::mpsc;
+
+use super::{Kill, Misjudged};
+use crate::embedded;
+
+/// The cases that engines are put to.
+pub(super) struct Gauge {
+    cases: Vec<Case>,
+}
+
+impl Gauge {
+    pub(super) fn new(cases: &Cases) -> Self {
+        let all = cases.iter().filter(|case| !case.is_slow());
+        Self {
+            cases: all.cloned().collect(),
+        }
+    }
+
+    pub(super) async fn kill(&self, fault: &Fault) -> Result<Kill, String> {
+        let strict = fault.sight == Sight::Strict;
+        let outcomes = self.run(fault.machine(), strict).await?;
+        let guilty: Vec<&Outcome> = outcomes
+            .iter()
+            .filter(|it| it.decides_against(strict))
+            .collect();
+        let clauses: BTreeSet<&str> = guilty
+            .iter()
+            .flat_map(|it| it.clauses.iter().map(String::as_str))
+            .collect();
+        Ok(Kill {
+            fault: fault.id,
+            title: fault.title,
+            breaks: fault.breaks,
+            strict,
+            killed: !guilty.is_empty(),
+            right_reason: fault.breaks.iter().any(|it| clauses.contains(it)),
+            by: guilty.iter().map(|it| it.case.clone()).collect(),
+            clauses: clauses.into_iter().map(str::to_owned).collect(),
+        })
+    }
+
+    /// The cases that pass against a trivial engine.
+    pub(super) async fn passes(&self, engine: &Other) -> Result<Misjudged, String> {
+        let outcomes = self.run(engine.machine(), true).await?;
+        let passed = |it: &&Outcome| it.verdict(true) == CaseVerdict::Passed;
+        Ok(misjudged(engine, outcomes.iter().filter(passed)))
+    }
+
+    /// The cases that fail an odd engine, of those that decide.
+    pub(super) async fn failures(&self, engine: &Other) -> Result<Misjudged, String> {
+        let outcomes = self.run(engine.machine(), false).await?;
+        let failed = |it: &&Outcome| it.decides_against(false);
+        Ok(misjudged(engine, outcomes.iter().filter(failed)))
+    }
+
+    /// The cases that fail the reference.
+    pub(super) async fn reference(&self) -> Result<Vec<String>, String> {
+        let outcomes = self.run(embedded::options().machine, true).await?;
+        let failed = |it: &&Outcome| it.verdict(true) != CaseVerdict::Passed;
+        Ok(outcomes
+            .iter()
+            .filter(failed)
+            .map(|it| it.case.clone())
+            .collect())
+    }
+
+    async fn run(&self, machine: BoxedMachine, strict: bool) -> Result<Vec<Outcome>, String> {
+        let options = Options {
+            machine,
+            limits: Limits {
+                // What a faulty engine has closed need not be waited for.
+                close_time_max: Duration::from_millis(200),
+                ..Limits::default()
+            },
+            ..embedded::options()
+        };
+        let server = Server::bind("127.0.0.1:0", options)
+            .await
+            .map_err(|it| it.to_string())?;
+        let target = Target {
+            url: server.url(),
+            http_url: server.http_url(),
+            variables: embedded::variables(),
+            hello: true,
+            callback: Callback::default(),
+            config_keys: ConfigKeys::default(),
+            not_applicable: Vec::new(),
+        };
+        let pace = Pace {
+            adapts: true,
+            ..Pace::default()
+        };
+        let plan = histories::Plan {
+            histories: 12,
+            steps_max: 40,
+            seed: 7,
+            strict,
+        };
+        let context = Arc::new(Context::new(target, pace)?);
+        let (events, _) = mpsc::unbounded_channel();
+        let outcomes = runner::run(&context, self.cases.clone(), Some(plan), &events).await;
+        server.shutdown().await;
+        Ok(outcomes)
+    }
+}
+
+fn misjudged<'o>(engine: &Other, outcomes: impl Iterator<Item = &'o Outcome>) -> Misjudged {
+    Misjudged {
+        engine: engine.id,
+        title: engine.title,
+        cases: outcomes.map(|it| it.case.clone()).collect(),
+    }
+}
