@@ -96,6 +96,8 @@ pub struct Other {
     pub id: &'static str,
     /// What it does, in a sentence without an end.
     pub title: &'static str,
+    /// The cases that pass against a trivial engine and should: in these it does what is right.
+    pub rightly: Vec<&'static str>,
     make: Box<dyn Fn() -> BoxedMachine + Send + Sync>,
 }
 
@@ -108,8 +110,14 @@ impl Other {
         Self {
             id,
             title,
+            rightly: Vec::new(),
             make: Box::new(move || Box::new(make())),
         }
+    }
+
+    fn passing(mut self, rightly: impl IntoIterator<Item = &'static str>) -> Self {
+        self.rightly.extend(rightly);
+        self
     }
 
     fn altered<A: Alter + 'static>(

@@ -5,9 +5,19 @@ use serde_json::{Value, json};
 
 use crate::{
     Other,
-    frames::{error, is, set, unset},
-    with::{sending, writing},
+    frames::{error, is, set},
+    with::sending,
 };
+
+/// What the WebSocket layer does for any engine.
+const TRANSPORT: [&str; 2] = ["close-frame-is-answered", "websocket-ping-is-answered"];
+const GREETING: &str = "session-is-greeted-with-a-worker-id";
+/// Nobody replies where nobody asked to be told.
+const SILENCE: [&str; 3] = [
+    "call-of-an-unknown-function-without-an-id-gets-no-reply",
+    "worker-metadata-gets-no-reply",
+    "worker-metadata-without-action-gets-no-reply",
+];
 
 /// All of them.
 #[must_use]
@@ -15,14 +25,16 @@ pub fn all() -> Vec<Other> {
     vec![
         Other::new("mute", "Takes everything and says nothing", || {
             simple(|_, _| {})
-        }),
-        Other::new("echo", "Sends every frame back", || {
-            simple(|input, effects| {
-                if let Input::Text { session, frame } = input {
-                    say(effects, session, frame.to_owned());
-                }
-            })
-        }),
+        })
+        .passing(TRANSPORT),
+        Other::new("echo", "Sends every frame back", || simple(echo))
+            .passing(TRANSPORT)
+            .passing(SILENCE)
+            .passing([
+                "engine-speaks-invocations",
+                "refusal-is-not-a-registrationrejected",
+                "void-call-of-an-unknown-function-gets-no-reply",
+            ]),
         Other::new(
             "closing",
             "Closes each session as soon as it is open",
@@ -40,7 +52,8 @@ pub fn all() -> Vec<Other> {
                 Input::Text { session, .. } => close(effects, session),
                 _ => {}
             })
-        }),
+        })
+        .passing([GREETING]),
         Other::new(
             "garbage",
             "Answers every frame with what is no JSON",
@@ -52,31 +65,49 @@ pub fn all() -> Vec<Other> {
                     _ => {}
                 })
             },
-        ),
+        )
+        .passing(TRANSPORT),
         Other::new(
             "yes",
             "Answers every registration with success, and every call with null",
-            || simple(|input, effects| answer(input, effects, &None)),
-        ),
+            || simple(|input, effects| answer(input, effects, None)),
+        )
+        // Most are registrations that are right, and it registers them.
+        .passing(include_str!("yes.txt").lines()),
         Other::new(
             "no",
             "Answers every registration and every call with one error",
             || {
                 let refused = error("invalid_config", "no");
-                simple(move |input, effects| answer(input, effects, &Some(refused.clone())))
+                simple(move |input, effects| answer(input, effects, Some(&refused)))
             },
-        ),
+        )
+        .passing(TRANSPORT)
+        .passing(SILENCE)
+        .passing([
+            GREETING,
+            "answers-come-in-the-order-of-the-requests",
+            "each-ping-frame-is-answered",
+            "engine-speaks-invocations",
+            "ping-frame-is-answered",
+            "refusal-has-code-and-message",
+            "refusal-is-not-a-registrationrejected",
+            "result-repeats-an-unusual-id",
+            "two-sessions-have-different-worker-ids",
+        ]),
         Other::altered("twice", "Says everything twice", || {
             sending(|sent| sent.copies = 2)
-        }),
-        Other::altered(
-            "successful",
-            "Says of every failure that it is none",
-            || sending(|sent| unset(&mut sent.frame, "", "error")),
-        ),
-        Other::altered("lower", "Says everything in small letters", || {
-            writing(|text| *text = text.to_lowercase())
-        }),
+        })
+        .passing(TRANSPORT)
+        // What is asked twice may be answered twice, and what is not asked can be said again.
+        .passing([
+            GREETING,
+            "duplicate-is-refused-with-its-code-and-text",
+            "duplicate-is-told",
+            "engine-reaches-an-endpoint",
+            "text-frame-that-is-not-utf-8-ends-the-session",
+            "two-sessions-have-different-worker-ids",
+        ]),
     ]
 }
 
@@ -100,6 +131,12 @@ fn say(effects: &mut Vec<Effect>, session: SessionId, frame: String) {
     effects.push(Effect::Send { session, frame });
 }
 
+fn echo(input: Input<'_>, effects: &mut Vec<Effect>) {
+    if let Input::Text { session, frame } = input {
+        say(effects, session, frame.to_owned());
+    }
+}
+
 fn greet(effects: &mut Vec<Effect>, session: SessionId) {
     let worker_id = uuid::Uuid::from_u64_pair(1, session.0).to_string();
     let frame = json!({"type": "workerregistered", "worker_id": worker_id});
@@ -115,7 +152,7 @@ fn close(effects: &mut Vec<Effect>, session: SessionId) {
 }
 
 /// Answers without looking at more than what is to be answered.
-fn answer(input: Input<'_>, effects: &mut Vec<Effect>, error: &Option<Value>) {
+fn answer(input: Input<'_>, effects: &mut Vec<Effect>, error: Option<&Value>) {
     let (session, text) = match input {
         Input::Connected { session } => return greet(effects, session),
         Input::Text { session, frame } => (session, frame),

@@ -53,11 +53,13 @@ impl Gauge {
         })
     }
 
-    /// The cases that pass against a trivial engine.
+    /// The cases that pass against a trivial engine and should not.
     pub(super) async fn passes(&self, engine: &Other) -> Result<Misjudged, String> {
         let outcomes = self.run(engine.machine(), true).await?;
-        let passed = |it: &&Outcome| it.verdict(true) == CaseVerdict::Passed;
-        Ok(misjudged(engine, outcomes.iter().filter(passed)))
+        let falsely = |it: &&Outcome| {
+            it.verdict(true) == CaseVerdict::Passed && !engine.rightly.contains(&it.case.as_str())
+        };
+        Ok(misjudged(engine, outcomes.iter().filter(falsely)))
     }
 
     /// The cases that fail an odd engine, of those that decide.

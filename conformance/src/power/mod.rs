@@ -55,7 +55,7 @@ pub(crate) struct Misjudged {
 #[derive(Debug, Serialize)]
 pub(crate) struct Power {
     pub(crate) faults: Vec<Kill>,
-    /// Trivial engines, with the cases that pass against them.
+    /// Trivial engines, with the cases that pass against them and should not.
     pub(crate) trivial: Vec<Misjudged>,
     /// Odd but correct engines, with the cases that fail against them and decide.
     pub(crate) odd: Vec<Misjudged>,

@@ -4,6 +4,7 @@
 
 mod exchanges;
 mod exec;
+mod once;
 mod requests;
 mod waits;
 
@@ -327,6 +328,11 @@ pub async fn run_case(context: &Context, case: &Case, features: &Features) -> Ou
         }
     };
     let transcript = transcript.entries();
+    let status = match status {
+        Status::Passed => once::said_twice(&transcript)
+            .map_or(Status::Passed, |failure| Status::Failed(Box::new(failure))),
+        status => status,
+    };
     Outcome {
         case: case.id.clone(),
         title: case.title.clone(),
