@@ -49,6 +49,20 @@ impl Frame {
         Some(raw.get())
     }
 
+    /// The frame with another text in a top-level field that it has.
+    pub(crate) fn with_text_field(self, field: &str, text: &str) -> Self {
+        let raw = |(name, raw): &(String, Box<RawValue>)| {
+            let own = if name == field {
+                Value::from(text).to_string()
+            } else {
+                raw.get().to_owned()
+            };
+            format!("{}:{own}", Value::from(name.as_str()))
+        };
+        let fields: Vec<String> = self.fields.iter().map(raw).collect();
+        Self::read(&format!("{{{}}}", fields.join(","))).unwrap_or(self)
+    }
+
     /// The `type`, or nothing.
     #[must_use]
     pub fn kind(&self) -> &str {

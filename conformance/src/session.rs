@@ -29,6 +29,7 @@ use tokio_tungstenite::{
 
 use crate::{
     frame::Frame,
+    mapping::ConfigKeys,
     transcript::{Direction, Transcript},
 };
 
@@ -95,6 +96,8 @@ pub struct Session {
     transcript: Transcript,
     /// Whether the session has still to say who it is.
     unintroduced: bool,
+    /// How trigger types are called there.
+    names: ConfigKeys,
 }
 
 impl Session {
@@ -132,7 +135,14 @@ impl Session {
             reader,
             transcript: transcript.clone(),
             unintroduced: hello,
+            names: ConfigKeys::default(),
         })
+    }
+
+    /// From now on the results of registrations name trigger types as the documents do; the
+    /// transcript has what has come.
+    pub fn restore_names(&mut self, names: &ConfigKeys) {
+        self.names = names.clone();
     }
 
     async fn introduce(&mut self) {
@@ -272,7 +282,7 @@ impl Session {
 
     fn keep(&mut self, incoming: Incoming) -> Result<(), Stop> {
         match incoming {
-            Incoming::Frame(frame) => self.kept.push(frame),
+            Incoming::Frame(frame) => self.kept.push(self.names.restore(frame)),
             Incoming::Pong(_) => {}
             Incoming::Ended(code) => {
                 return Err(self.end(Stop::Ended(code)));

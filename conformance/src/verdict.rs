@@ -33,7 +33,7 @@ pub enum Status {
 pub enum CaseVerdict {
     /// It holds.
     Passed,
-    /// It holds with other config keys than the documents'.
+    /// It holds with other names than the documents'.
     PassedMapped,
     /// It does not, and decides.
     Failed,
@@ -120,7 +120,7 @@ pub struct Outcome {
     pub status: Status,
     /// Why it was expected to fail, if it was.
     pub expected: Option<String>,
-    /// Whether it was run with other config keys than the documents': then it says nothing of
+    /// Whether it was run with other names than the documents': then it says nothing of
     /// whether the engine conforms to them.
     pub mapped: bool,
     /// Which of several allowed things the engine did, by their labels.
@@ -218,7 +218,7 @@ impl Verdict {
         if judging.iter().any(|it| differs(it)) {
             return Self::Differs;
         }
-        let mapped = "what was seen of it was reached with other config keys than the documents'";
+        let mapped = "what was seen of it was reached with other names than the documents'";
         if judging
             .iter()
             .any(|it| it.status == Status::Passed && it.mapped)

@@ -126,7 +126,7 @@ fn summary(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
     for (verdict, what) in [
         (
             CaseVerdict::PassedMapped,
-            "passed with other config keys than the documents', which is no conformance",
+            "passed with other names than the documents', which is no conformance",
         ),
         (CaseVerdict::ExpectedFailure, "failed as expected"),
         (

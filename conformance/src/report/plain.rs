@@ -18,7 +18,7 @@ pub(super) fn headline(case: &CaseReport<'_>) -> String {
         (CaseVerdict::ExpectedFailure, _) => format!("expected to fail: {reason}"),
         (CaseVerdict::UnexpectedPass, _) => format!("expected to fail, and passes: {reason}"),
         (CaseVerdict::PassedMapped, _) => {
-            "passed with other config keys than the documents', which is no conformance".to_owned()
+            "passed with other names than the documents', which is no conformance".to_owned()
         }
         (_, Some(failure)) => of_failure(failure),
         (verdict, None) => format!("{}: {reason}", verdict.name()),

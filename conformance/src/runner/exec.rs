@@ -34,7 +34,7 @@ pub(super) struct CaseRun<'c> {
     pub(super) branches: Vec<String>,
     /// What was seen where nothing is prescribed.
     pub(super) remarks: Vec<String>,
-    /// Whether a config was sent under other names than the documents'.
+    /// Whether a trigger was registered under other names than the documents'.
     pub(super) mapped: bool,
     /// What takes back the registrations of a case with ids that others use as well.
     undo: Vec<(String, String)>,
@@ -190,8 +190,9 @@ impl<'c> CaseRun<'c> {
         let patience = self.context.pace.patience;
         let opened =
             Session::connect(&target.url, name, target.hello, patience, &self.transcript).await;
-        let session = opened
+        let mut session = opened
             .map_err(|error| Fault::new(format!("a session for `{name}`"), error.to_string()))?;
+        session.restore_names(&target.config_keys);
         self.sessions.insert(name.to_owned(), session);
         Ok(())
     }

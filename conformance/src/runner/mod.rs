@@ -48,7 +48,7 @@ pub struct Target {
     pub callback: Callback,
     /// Where it serves http triggers, without a slash at its end.
     pub http_url: Option<String>,
-    /// How the keys of its trigger configs are called.
+    /// How its trigger types and the keys of their configs are called.
     pub config_keys: ConfigKeys,
     /// Cases that have no meaning for it, with the reason.
     pub not_applicable: Vec<Expectation>,

@@ -12,23 +12,23 @@ use crate::{
 };
 
 /// A folder that goes with the test.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let name = format!("conformance-{}", uuid::Uuid::new_v4());
         let path = std::env::temp_dir().join(name);
         fs::create_dir(&path).unwrap();
         Self(path)
     }
 
-    fn write(&self, name: &str, content: &Value) -> String {
+    pub(crate) fn write(&self, name: &str, content: &Value) -> String {
         let path = self.0.join(name);
         fs::write(&path, content.to_string()).unwrap();
         path.display().to_string()
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.0.join(name).display().to_string()
     }
 }
@@ -240,16 +240,43 @@ async fn expectations_that_are_stale_exit_6() {
     assert_eq!(code, Some(0), "{out}{err}");
 }
 
-/// An engine whose http triggers take other keys than the document's.
-async fn with_keys_of_its_own() -> Server {
-    serve(Faulty::incoming(|frame| {
-        if frame["type"] == "registertrigger"
-            && frame["trigger_type"] == "http"
-            && let Some(config) = frame["config"].as_object_mut()
-        {
-            config.remove("path");
-            if let Some(path) = config.remove("api_path") {
-                config.insert("path".to_owned(), path);
+/// An engine whose triggers take other names than the documents', and none of theirs.
+pub(crate) async fn with_names_of_its_own() -> Server {
+    let machine = Faulty::outgoing(|frame| {
+        if frame["type"] == "triggerregistrationresult" {
+            let kind = match frame["trigger_type"].as_str() {
+                Some("queue") => "durable:subscriber",
+                Some("no-queue") => "queue",
+                _ => return Fate::Keep,
+            };
+            frame["trigger_type"] = kind.into();
+        }
+        Fate::Keep
+    });
+    serve(machine.and_incoming(|frame| {
+        if frame["type"] != "registertrigger" {
+            return true;
+        }
+        let (kind, keys): (_, &[_]) = match frame["trigger_type"].as_str() {
+            Some("http") => ("http", &[("path", "api_path"), ("method", "http_method")]),
+            Some("cron") => ("cron", &[("schedule", "expression")]),
+            Some("durable:subscriber") => ("queue", &[("queue_name", "topic")]),
+            Some("queue") => ("no-queue", &[]),
+            _ => return true,
+        };
+        frame["trigger_type"] = kind.into();
+        if let Some(config) = frame["config"].as_object_mut() {
+            for (theirs, own) in keys {
+                config.remove(*theirs);
+                let six = |it: &Value| it.as_str().is_some_and(|it| it.split(' ').count() == 6);
+                if let Some(value) = config.remove(*own)
+                    && (kind != "cron" || six(&value))
+                {
+                    config.insert((*theirs).to_owned(), value);
+                } else {
+                    // What it does not know must not leave it to its defaults.
+                    config.insert((*theirs).to_owned(), 7.into());
+                }
             }
         }
         true
@@ -259,11 +286,11 @@ async fn with_keys_of_its_own() -> Server {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_reached_by_a_mapping_of_keys_never_conforms() {
-    let server = with_keys_of_its_own().await;
+    let server = with_names_of_its_own().await;
     let folder = Folder::new();
     let (code, out, _) = run_at(server.url(), &["http-trigger-takes-path-and-method"]).await;
     assert_eq!(code, Some(1), "{out}");
-    let keys = json!({"config_keys": {"http": {"path": "api_path"}}});
+    let keys = json!({"config_keys": {"http": {"path": "api_path", "method": "http_method"}}});
     let file = folder.write("target.json", &keys);
     let (code, out, err) = run_at(
         server.url(),
@@ -274,6 +301,31 @@ async fn what_is_reached_by_a_mapping_of_keys_never_conforms() {
     assert!(out.contains("RT-04  passed in part"), "{out}");
     assert!(out.contains("which is no conformance"), "{out}");
     assert!(out.contains("0 passed, 0 failed"), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_type_of_another_name_is_mapped_there_and_back() {
+    let server = with_names_of_its_own().await;
+    let folder = Folder::new();
+    let registered = "queue-trigger-takes-all-fields";
+    let (code, out, _) = run_at(server.url(), &[registered]).await;
+    assert_eq!(code, Some(1), "{out}");
+    let keys = json!({"type": "durable:subscriber", "queue_name": "topic"});
+    let file = folder.write("target.json", &json!({"config_keys": {"queue": keys}}));
+    // A success and a refusal, both of which name the type, and what comes after a success.
+    let select = [
+        registered,
+        "queue-batch-size-of-zero-is-refused",
+        "queue-trigger-calls-its-function",
+    ];
+    let arguments = [&select[..], &["--target", &file, "--verbose"]].concat();
+    let (code, out, err) = run_at(server.url(), &arguments).await;
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.contains("RT-06  passed in part"), "{out}");
+    assert!(
+        out.contains("cases passed with other names than the documents'"),
+        "{out}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
