@@ -48,6 +48,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         source: Source,
     },
+    /// Look at a running engine, and write a target file for it.
+    Init(InitArgs),
     /// Say all that is wrong with case files, and where.
     Lint(LintArgs),
     /// Pass on what clients and an engine say to each other, and save it as a case.
@@ -74,6 +76,27 @@ pub(crate) enum Command {
         mut_arg("verbose", |it| it.hide(true))
     )]
     Replay(Box<RunArgs>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The engine's WebSocket address.
+    #[arg(long, value_name = "URL", env = "CONFORMANCE_URL")]
+    pub(crate) url: String,
+    /// Where the engine serves http triggers; by default port 3111 and the port of --url are
+    /// tried.
+    #[arg(long, value_name = "URL", env = "CONFORMANCE_HTTP_URL")]
+    pub(crate) http_url: Option<String>,
+    /// The target file to write; `-` for standard output.
+    #[arg(long, value_name = "FILE", default_value = "conformance.json")]
+    pub(crate) output: PathBuf,
+    /// Write the file anew if it exists.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// How long to wait for each thing that may come, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 2_000, env = "CONFORMANCE_PATIENCE_MS",
+          value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub(crate) patience_ms: u64,
 }
 
 #[derive(Debug, Args)]

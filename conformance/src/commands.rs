@@ -17,6 +17,7 @@ use conformance::{
 
 use crate::{
     cli::{Cli, Color, Command, RunArgs, Selection, Source},
+    discovering,
     exit::{Exit, Problem},
     judging::judge,
     linting, power, recording, replaying,
@@ -32,6 +33,7 @@ pub(crate) fn main() -> ExitCode {
         Command::List(selection) => list(&selection, &mut out),
         Command::Env => env(&mut out),
         Command::Explain { name, source } => explain(&name, &source, &mut out),
+        Command::Init(args) => asynchronously(discovering::init(&args, &mut out)),
         Command::Lint(args) => linting::lint(&args, &mut out),
         Command::Power(args) => asynchronously(power::power(&args, &mut out)),
         Command::Record(args) => asynchronously(recording::record(&args, &mut out)),

@@ -367,7 +367,7 @@ fn command_again(args: &RunArgs) -> String {
 }
 
 /// As a word of a shell's.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:=/{}".contains(c);
     match !text.is_empty() && text.chars().all(plain) {
         true => text.to_owned(),

@@ -6,6 +6,7 @@
 
 pub mod assets;
 pub mod case;
+pub mod discover;
 pub mod endpoint;
 pub mod environment;
 mod exchange;

@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod discovering;
 mod embedded;
 mod engine;
 mod exit;

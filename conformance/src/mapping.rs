@@ -42,6 +42,11 @@ impl ConfigKeys {
         self.0.values().all(BTreeMap::is_empty)
     }
 
+    /// The names of a trigger type, as they stand in a target file.
+    pub(crate) fn insert(&mut self, kind: &str, keys: Keys) {
+        self.0.insert(kind.to_owned(), keys);
+    }
+
     /// What is in it that no config of the documents has, or that cannot be mapped back.
     ///
     /// # Errors

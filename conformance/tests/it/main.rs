@@ -15,6 +15,7 @@ mod engines;
 mod faults;
 mod firing_faults;
 mod hostile_reports;
+mod init;
 mod lint;
 mod record;
 mod report_formats;

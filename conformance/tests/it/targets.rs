@@ -53,7 +53,7 @@ async fn an_engine() {
 }
 
 /// The words that start it.
-fn engine() -> [String; 4] {
+pub(crate) fn engine() -> [String; 4] {
     let own = std::env::current_exe().unwrap().display().to_string();
     let script =
         r#"PORT={port} HTTP_PORT={http_port} exec "$0" --ignored --exact targets::an_engine"#;
@@ -179,7 +179,7 @@ fn a_target_file_that_cannot_be_used_is_told_with_its_place() {
 }
 
 /// An engine that has one code wrong, which one case sees at level must.
-async fn wrong() -> Server {
+pub(crate) async fn wrong() -> Server {
     serve(Faulty::outgoing(|frame| {
         if frame["error"]["code"] == "trigger_type_not_found" {
             frame["error"]["code"] = "not_found".into();
@@ -240,10 +240,23 @@ async fn expectations_that_are_stale_exit_6() {
     assert_eq!(code, Some(0), "{out}{err}");
 }
 
+/// Which registrations of triggers an engine answers.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Answers {
+    All,
+    /// Those that fail; nor has it the function `enqueue`.
+    Failures,
+    None,
+}
+
 /// An engine whose triggers take other names than the documents', and none of theirs.
-pub(crate) async fn with_names_of_its_own() -> Server {
-    let machine = Faulty::outgoing(|frame| {
+pub(crate) async fn with_names_of_its_own(answers: Answers) -> Server {
+    let machine = Faulty::outgoing(move |frame| {
         if frame["type"] == "triggerregistrationresult" {
+            let failed = frame.get("error").is_some();
+            if answers == Answers::None || answers == Answers::Failures && !failed {
+                return Fate::Drop;
+            }
             let kind = match frame["trigger_type"].as_str() {
                 Some("queue") => "durable:subscriber",
                 Some("no-queue") => "queue",
@@ -253,9 +266,9 @@ pub(crate) async fn with_names_of_its_own() -> Server {
         }
         Fate::Keep
     });
-    serve(machine.and_incoming(|frame| {
+    serve(machine.and_incoming(move |frame| {
         if frame["type"] != "registertrigger" {
-            return true;
+            return answers != Answers::Failures || frame["function_id"] != "enqueue";
         }
         let (kind, keys): (_, &[_]) = match frame["trigger_type"].as_str() {
             Some("http") => ("http", &[("path", "api_path"), ("method", "http_method")]),
@@ -286,7 +299,7 @@ pub(crate) async fn with_names_of_its_own() -> Server {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_reached_by_a_mapping_of_keys_never_conforms() {
-    let server = with_names_of_its_own().await;
+    let server = with_names_of_its_own(Answers::All).await;
     let folder = Folder::new();
     let (code, out, _) = run_at(server.url(), &["http-trigger-takes-path-and-method"]).await;
     assert_eq!(code, Some(1), "{out}");
@@ -305,7 +318,7 @@ async fn what_is_reached_by_a_mapping_of_keys_never_conforms() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trigger_type_of_another_name_is_mapped_there_and_back() {
-    let server = with_names_of_its_own().await;
+    let server = with_names_of_its_own(Answers::All).await;
     let folder = Folder::new();
     let registered = "queue-trigger-takes-all-fields";
     let (code, out, _) = run_at(server.url(), &[registered]).await;
