@@ -3,6 +3,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use conformance::case::Level;
 
 const EXIT_CODES: &str = "\
@@ -40,6 +41,12 @@ pub(crate) enum Command {
     /// Print the environment variables that an engine under test is to be started with and
     /// without, as commands for a POSIX shell: eval "$(conformance env)".
     Env,
+    /// Print a script by which a shell completes command lines, with the names of the cases that
+    /// are built in: source <(conformance completions bash).
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
     /// Show a clause with its quote and cases, or a case with its steps.
     Explain {
         /// A clause such as RT-07, or the id of a case.

@@ -17,7 +17,7 @@ use conformance::{
 
 use crate::{
     cli::{Cli, Color, Command, RunArgs, Selection, Source},
-    discovering,
+    completing, discovering,
     exit::{Exit, Problem},
     judging::judge,
     linting, power, recording, replaying,
@@ -32,6 +32,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(args) => run(&args, color, &mut out),
         Command::List(selection) => list(&selection, &mut out),
         Command::Env => env(&mut out),
+        Command::Completions { shell } => completing::complete(shell, &mut out),
         Command::Explain { name, source } => explain(&name, &source, &mut out),
         Command::Init(args) => asynchronously(discovering::init(&args, &mut out)),
         Command::Lint(args) => linting::lint(&args, &mut out),

@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod completing;
 mod discovering;
 mod embedded;
 mod engine;

@@ -5,6 +5,7 @@ use std::process::{Command, Output, Stdio};
 use crate::{
     embedded,
     engines::{Fate, Faulty, serve},
+    targets::Folder,
 };
 
 pub(crate) fn command(arguments: &[&str]) -> Command {
@@ -342,4 +343,53 @@ fn a_reader_that_stops_reading_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn every_shell_gets_a_script_that_completes() {
+    for (shell, mention) in [
+        ("bash", "complete -F _conformance"),
+        ("elvish", "edit:completion:arg-completer[conformance]"),
+        ("fish", "complete -c conformance"),
+        ("powershell", "Register-ArgumentCompleter"),
+        ("zsh", "#compdef conformance"),
+    ] {
+        let (code, script, err) = run(&["completions", shell]);
+        assert_eq!(code, Some(0), "{shell}: {err}");
+        assert!(script.contains(mention), "{shell}: {script}");
+    }
+    let (code, _, err) = run(&["completions", "cmd"]);
+    assert_eq!(code, Some(2), "{err}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_bash_gets_is_bash_and_knows_the_cases() {
+    let (_, script, _) = run(&["completions", "bash"]);
+    let folder = Folder::new();
+    let path = folder.path("conformance.bash");
+    std::fs::write(&path, script).unwrap();
+    let checked = Command::new("bash").args(["-n", &path]).output().unwrap();
+    assert!(checked.status.success(), "{checked:?}");
+    let ask = r#". "$0"; COMP_WORDS=(conformance "$@"); COMP_CWORD=2
+        _conformance conformance "$2" "$1"; printf '%s\n' "${COMPREPLY[@]}""#;
+    for (words, wanted) in [
+        (
+            ["explain", "trigger-of-unk"],
+            "trigger-of-unknown-type-is-refused",
+        ),
+        (
+            ["run", "trigger-of-unk"],
+            "trigger-of-unknown-type-is-refused",
+        ),
+        (["init", "--o"], "--output"),
+    ] {
+        let mut shell = Command::new("bash");
+        let output = shell.args(["-c", ask, &path]).args(words).output().unwrap();
+        let replies = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            replies.lines().any(|it| it == wanted),
+            "{words:?}: {replies}"
+        );
+    }
 }
