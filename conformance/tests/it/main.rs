@@ -17,6 +17,8 @@ mod firing_faults;
 mod hostile_reports;
 mod init;
 mod lint;
+#[cfg(unix)]
+mod recipes;
 mod record;
 mod report_formats;
 mod reports;
