@@ -6,6 +6,7 @@
 //! - [`odd`]: engines that do all that the documents demand, and everything else otherwise.
 
 mod altered;
+mod fragments;
 mod frames;
 mod with;
 
@@ -17,7 +18,10 @@ use std::fmt;
 
 use reference::core::Machine;
 
-pub use self::altered::{Alter, Altered, Asked, Heard, Sent};
+pub use self::{
+    altered::{Alter, Altered, Asked, Heard, Sent},
+    fragments::Fragments,
+};
 
 /// A machine for a server to run.
 pub type BoxedMachine = Box<dyn Machine + Send>;
@@ -98,6 +102,8 @@ pub struct Other {
     pub title: &'static str,
     /// The cases that pass against a trivial engine and should: in these it does what is right.
     pub rightly: Vec<&'static str>,
+    /// Whether its frames reach their sessions in fragments.
+    pub in_fragments: bool,
     make: Box<dyn Fn() -> BoxedMachine + Send + Sync>,
 }
 
@@ -111,6 +117,7 @@ impl Other {
             id,
             title,
             rightly: Vec::new(),
+            in_fragments: false,
             make: Box::new(move || Box::new(make())),
         }
     }
@@ -118,6 +125,13 @@ impl Other {
     fn passing(mut self, rightly: impl IntoIterator<Item = &'static str>) -> Self {
         self.rightly.extend(rightly);
         self
+    }
+
+    fn in_fragments(self) -> Self {
+        Self {
+            in_fragments: true,
+            ..self
+        }
     }
 
     fn altered<A: Alter + 'static>(

@@ -1,19 +1,20 @@
 //! Engines that do all that the documents demand, and everything else in their own way.
 
-use crate::{Other, frames::set, with::sending};
+mod requests;
+mod shape;
+mod silences;
+mod time;
 
-/// All of them.
+use crate::Other;
+
+/// All of them, by where they are odd.
 #[must_use]
 pub fn all() -> Vec<Other> {
-    vec![Other::altered(
-        "unknown-fields",
-        "Puts a field of its own into every frame",
-        || {
-            let mut sent_before = 0;
-            sending(move |sent| {
-                sent_before += 1;
-                set(&mut sent.frame, "", "x_sequence", sent_before);
-            })
-        },
-    )]
+    let groups = [
+        shape::engines(),
+        time::engines(),
+        silences::engines(),
+        requests::engines(),
+    ];
+    groups.into_iter().flatten().collect()
 }

@@ -14,7 +14,7 @@ use engines::{BoxedMachine, Fault, Other, Sight};
 use reference::{Limits, Options, Server};
 use tokio::sync::mpsc;
 
-use super::{Kill, Misjudged};
+use super::{Kill, Misjudged, relay::Relay};
 use crate::embedded;
 
 /// The cases that engines are put to.
@@ -64,7 +64,10 @@ impl Gauge {
 
     /// The cases that fail an odd engine, of those that decide.
     pub(super) async fn failures(&self, engine: &Other) -> Result<Misjudged, String> {
-        let outcomes = self.run(engine.machine(), false).await?;
+        let outcomes = match engine.in_fragments {
+            true => self.run_in_fragments(engine.machine()).await?,
+            false => self.run(engine.machine(), false).await?,
+        };
         let failed = |it: &&Outcome| it.decides_against(false);
         Ok(misjudged(engine, outcomes.iter().filter(failed)))
     }
@@ -81,20 +84,29 @@ impl Gauge {
     }
 
     async fn run(&self, machine: BoxedMachine, strict: bool) -> Result<Vec<Outcome>, String> {
-        let options = Options {
-            machine,
-            limits: Limits {
-                // What a faulty engine has closed need not be waited for.
-                close_time_max: Duration::from_millis(200),
-                ..Limits::default()
-            },
-            ..embedded::options()
-        };
-        let server = Server::bind("127.0.0.1:0", options)
-            .await
-            .map_err(|it| it.to_string())?;
+        let server = serve(machine).await?;
+        let outcomes = self.judge(&server, server.url(), strict).await;
+        server.shutdown().await;
+        outcomes
+    }
+
+    async fn run_in_fragments(&self, machine: BoxedMachine) -> Result<Vec<Outcome>, String> {
+        let server = serve(machine).await?;
+        let relay = Relay::start(server.address()).await;
+        let relay = relay.map_err(|it| it.to_string())?;
+        let outcomes = self.judge(&server, relay.url(), false).await;
+        server.shutdown().await;
+        outcomes
+    }
+
+    async fn judge(
+        &self,
+        server: &Server,
+        url: String,
+        strict: bool,
+    ) -> Result<Vec<Outcome>, String> {
         let target = Target {
-            url: server.url(),
+            url,
             http_url: server.http_url(),
             variables: embedded::variables(),
             hello: true,
@@ -114,10 +126,22 @@ impl Gauge {
         };
         let context = Arc::new(Context::new(target, pace)?);
         let (events, _) = mpsc::unbounded_channel();
-        let outcomes = runner::run(&context, self.cases.clone(), Some(plan), &events).await;
-        server.shutdown().await;
-        Ok(outcomes)
+        Ok(runner::run(&context, self.cases.clone(), Some(plan), &events).await)
     }
+}
+
+async fn serve(machine: BoxedMachine) -> Result<Server, String> {
+    let options = Options {
+        machine,
+        limits: Limits {
+            // What a faulty engine has closed need not be waited for.
+            close_time_max: Duration::from_millis(200),
+            ..Limits::default()
+        },
+        ..embedded::options()
+    };
+    let bound = Server::bind("127.0.0.1:0", options).await;
+    bound.map_err(|it| it.to_string())
 }
 
 fn misjudged<'o>(engine: &Other, outcomes: impl Iterator<Item = &'o Outcome>) -> Misjudged {

@@ -2,6 +2,7 @@
 //! merely odd. The suite is judged here, and not an engine.
 
 mod gauge;
+mod relay;
 mod show;
 
 use std::{

@@ -1,0 +1,91 @@
+//! What an engine sends, cut into fragments as RFC 6455, section 5.4, allows.
+
+/// How many bytes of a message each fragment has.
+const FRAGMENT_BYTES: usize = 11;
+const PING: [u8; 2] = [0x89, 0];
+const FIN: u8 = 0x80;
+const TEXT: u8 = 1;
+
+/// Takes the bytes of one connection from an engine to a worker as they come, and gives those to
+/// pass on: text messages in fragments, with a ping between the first two of each.
+#[derive(Debug, Default)]
+pub struct Fragments {
+    behind_the_handshake: bool,
+    bytes: Vec<u8>,
+}
+
+impl Fragments {
+    /// Takes some, gives what is complete.
+    pub fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.bytes.extend_from_slice(bytes);
+        let mut passed = Vec::new();
+        if !self.behind_the_handshake {
+            let end = self.bytes.windows(4).position(|it| it == b"\r\n\r\n");
+            let Some(end) = end else {
+                return passed;
+            };
+            passed.extend(self.bytes.drain(..end + 4));
+            self.behind_the_handshake = true;
+        }
+        while let Some((head, message)) = frame(&self.bytes) {
+            let first = self.bytes.first().copied().unwrap_or_default();
+            let whole: Vec<u8> = self.bytes.drain(..head + message).collect();
+            let payload = whole.get(head..).unwrap_or_default();
+            if first == FIN | TEXT && payload.len() > FRAGMENT_BYTES {
+                cut(payload, &mut passed);
+            } else {
+                passed.extend_from_slice(&whole);
+            }
+        }
+        passed
+    }
+}
+
+/// How long the head and the payload of the first frame are, if it is all there. What an engine
+/// sends is not masked.
+fn frame(bytes: &[u8]) -> Option<(usize, usize)> {
+    let length = usize::from(bytes.get(1)? & 0x7f);
+    let (head, payload) = match length {
+        126 => (4, number(bytes.get(2..4)?)),
+        127 => (10, number(bytes.get(2..10)?)),
+        short => (2, short),
+    };
+    (bytes.len() >= head + payload).then_some((head, payload))
+}
+
+fn number(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .fold(0, |all, byte| (all << 8) | usize::from(*byte))
+}
+
+fn cut(payload: &[u8], passed: &mut Vec<u8>) {
+    let last = payload.len().div_ceil(FRAGMENT_BYTES) - 1;
+    for (index, piece) in payload.chunks(FRAGMENT_BYTES).enumerate() {
+        let opcode = if index == 0 { TEXT } else { 0 };
+        let fin = if index == last { FIN } else { 0 };
+        passed.extend([fin | opcode, piece.len() as u8]);
+        passed.extend_from_slice(piece);
+        if index == 0 {
+            passed.extend(PING);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_in_fragments() {
+        let mut fragments = Fragments::default();
+        assert_eq!(fragments.pass(b"HTTP/1.1 101 x\r\n\r"), b"");
+        assert_eq!(
+            fragments.pass(b"\n\x81\x0dhello, "),
+            b"HTTP/1.1 101 x\r\n\r\n"
+        );
+        let rest = fragments.pass(b"worker\x8a\x00\x81");
+        assert_eq!(rest, b"\x01\x0bhello, work\x89\x00\x80\x02er\x8a\x00");
+        assert_eq!(fragments.pass(b"\x01a"), b"\x81\x01a");
+    }
+}
