@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use conformance::case::Level;
 
+use crate::diffing::{self, DiffArgs};
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0    everything that decides has passed
@@ -63,6 +65,27 @@ pub(crate) enum Command {
     Record(RecordArgs),
     /// Measure the suite: run it against engines that are wrong, trivial, or odd but correct.
     Power(PowerArgs),
+    /// Say what one engine does otherwise than another, case by case.
+    ///
+    /// Two saved reports (json), a report and an engine, or two engines, which are run one after
+    /// the other with the same cases and seed. The first side that is said is A, the second B,
+    /// reports first; where one side alone is said, the other is the embedded reference. How long
+    /// something took is no difference, nor are ids, ports and points in time.
+    #[command(
+        after_help = diffing::EXIT_CODES,
+        mut_arg("select", |it| it.index(1).value_name("REPORT|CASE|CLAUSE").help(
+            "Saved reports, by a name that ends with .json or holds a slash; whatever else is \
+             said selects cases, as for `run`"
+        )),
+        mut_arg("command", |it| it.index(2)),
+        mut_arg("expected", |it| it.hide(true)),
+        mut_arg("update_expected", |it| it.hide(true)),
+        mut_arg("report", |it| it.hide(true)),
+        mut_arg("fail_fast", |it| it.hide(true)),
+        mut_arg("repeat", |it| it.hide(true)),
+        mut_arg("verbose", |it| it.hide(true))
+    )]
+    Diff(Box<DiffArgs>),
     /// Run the case of a file and show all that is said.
     #[command(
         after_help = EXIT_CODES,
@@ -202,14 +225,14 @@ impl From<LevelArg> for Level {
     }
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Source {
     /// Take the cases from this folder instead of those built in.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) cases: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Selection {
     /// Case ids, beginnings of ids, patterns with `*`, or clauses; everything if none is given.
     #[arg(value_name = "CASE|CLAUSE")]
@@ -228,7 +251,7 @@ pub(crate) struct Selection {
 
 /// What a run can be told. Whatever is not said here or by its environment variable is taken
 /// from the target file, and otherwise has its default.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) selection: Selection,
@@ -295,7 +318,7 @@ pub(crate) struct RunArgs {
 }
 
 /// Which engine.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Target")]
 pub(crate) struct TargetArgs {
     /// The engine's WebSocket address; without it, a command or a target file that has one, the
@@ -352,7 +375,7 @@ pub(crate) struct TargetArgs {
 }
 
 /// How fast.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Pace")]
 pub(crate) struct PaceArgs {
     /// How many cases run at once.  [default: 16]

@@ -18,6 +18,7 @@ use conformance::{
 use crate::{
     cli::{Cli, Color, Command, RunArgs, Selection, Source},
     completing, discovering,
+    diffing,
     exit::{Exit, Problem},
     judging::judge,
     linting, power, recording, replaying,
@@ -38,6 +39,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Lint(args) => linting::lint(&args, &mut out),
         Command::Power(args) => asynchronously(power::power(&args, &mut out)),
         Command::Record(args) => asynchronously(recording::record(&args, &mut out)),
+        Command::Diff(args) => asynchronously(diffing::diff(&args, &mut out)),
         Command::Replay(args) => asynchronously(replaying::replay(&args, &mut out)),
     };
     let exit = done.unwrap_or_else(|problem| {
@@ -63,10 +65,13 @@ fn asynchronously(command: impl Future<Output = Result<Exit, Problem>>) -> Resul
         .enable_all()
         .build()
         .map_err(|error| Problem::new(Exit::OurFault, error))?;
-    runtime.block_on(command)
+    let done = runtime.block_on(command);
+    // A history that is still under way when a run is interrupted is not waited for.
+    runtime.shutdown_background();
+    done
 }
 
-fn load(source: &Source) -> Result<(Ledger, Cases), Problem> {
+pub(crate) fn load(source: &Source) -> Result<(Ledger, Cases), Problem> {
     let ledger = Ledger::embedded().map_err(|error| Problem::new(Exit::OurFault, error))?;
     let cases = match &source.cases {
         Some(folder) => {
@@ -77,7 +82,7 @@ fn load(source: &Source) -> Result<(Ledger, Cases), Problem> {
     Ok((ledger, cases))
 }
 
-fn select(selection: &Selection, cases: &Cases) -> Result<Vec<Case>, Problem> {
+pub(crate) fn select(selection: &Selection, cases: &Cases) -> Result<Vec<Case>, Problem> {
     let unknown = |selector: &&String| {
         *selector != histories::ID && cases.select(std::slice::from_ref(*selector)).is_empty()
     };
@@ -103,7 +108,7 @@ fn select(selection: &Selection, cases: &Cases) -> Result<Vec<Case>, Problem> {
 }
 
 /// The part of the cases that is asked for; those that probe belong to each.
-fn shard(args: &RunArgs, cases: Vec<Case>) -> Vec<Case> {
+pub(crate) fn shard(args: &RunArgs, cases: Vec<Case>) -> Vec<Case> {
     let Some(shard) = args.shard else {
         return cases;
     };

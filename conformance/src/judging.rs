@@ -13,7 +13,7 @@ use conformance::{
     expectation::{self, Expectation, Stale},
     histories,
     ledger::Ledger,
-    report::{self, Ending, Run, Style},
+    report::{self, Document, Ending, Run, Style, diff::Saved},
     runner::{self, Context, Event},
     verdict::{CaseVerdict, Outcome, Status, Tally},
 };
@@ -46,7 +46,7 @@ pub(crate) async fn judge(
     let mut engine = Engine::start(&settings).await?;
     unless_closed(writeln!(out, "target: {}", engine.describe(&settings)))?;
     let target = engine.target(&settings);
-    reports.note(|heading| heading.target.clone_from(&target.url));
+    reports.aimed(&target);
     let context = Context::new(target, settings.pace);
     let context = Arc::new(context.map_err(|it| Problem::new(Exit::OurFault, it))?);
     let start_time = Duration::from_secs(args.target.start_time_s);
@@ -74,13 +74,13 @@ pub(crate) async fn judge(
 }
 
 /// Everything that a run needs and does not change.
-struct Suite<'s> {
-    args: &'s RunArgs,
-    settings: &'s Settings,
-    ledger: &'s Ledger,
-    all: &'s Cases,
-    context: Arc<Context>,
-    reports: &'s Reports,
+pub(crate) struct Suite<'s> {
+    pub(crate) args: &'s RunArgs,
+    pub(crate) settings: &'s Settings,
+    pub(crate) ledger: &'s Ledger,
+    pub(crate) all: &'s Cases,
+    pub(crate) context: Arc<Context>,
+    pub(crate) reports: &'s Reports,
 }
 
 /// What came of a run.
@@ -99,11 +99,7 @@ impl Suite<'_> {
         interrupt: &mut Interrupt,
         out: &mut dyn Write,
     ) -> Result<Exit, Problem> {
-        if cases.iter().any(|case| !case.endpoints.is_empty()) {
-            let opened = self.context.endpoints().await;
-            opened
-                .map_err(|error| Problem::new(Exit::Usage, format!("--callback-bind: {error}")))?;
-        }
+        self.open_endpoints(&cases).await?;
         let (cases, left_out) = leave_out_slow(self.settings, &self.args.selection.select, cases);
         for time in 1.. {
             let last = time >= self.args.repeat;
@@ -133,6 +129,43 @@ impl Suite<'_> {
             );
         }
         Ok(Exit::Conforms)
+    }
+
+    /// Runs the cases once, and writes nothing.
+    pub(crate) async fn once(
+        &self,
+        cases: Vec<Case>,
+        interrupt: &mut Interrupt,
+    ) -> Result<Saved, Problem> {
+        self.open_endpoints(&cases).await?;
+        let (cases, left_out) = leave_out_slow(self.settings, &self.args.selection.select, cases);
+        let ended = self.run(cases, interrupt).await?;
+        if ended.interrupted {
+            return Err(Problem::new(Exit::Interrupted, "interrupted"));
+        }
+        let run = Run {
+            ledger: self.ledger,
+            outcomes: &ended.outcomes,
+            complete: ended.complete,
+            strict: self.settings.strict,
+            left_out,
+            stale: &[],
+            again: "",
+            again_behind: "",
+            took: ended.took,
+        };
+        let (heading, ending) = (self.reports.heading(), Ending::default());
+        Saved::of(&Document::of(&heading, &run, &ending))
+            .map_err(|error| Problem::new(Exit::OurFault, error))
+    }
+
+    async fn open_endpoints(&self, cases: &[Case]) -> Result<(), Problem> {
+        if cases.iter().any(|case| !case.endpoints.is_empty()) {
+            let opened = self.context.endpoints().await;
+            opened
+                .map_err(|error| Problem::new(Exit::Usage, format!("--callback-bind: {error}")))?;
+        }
+        Ok(())
     }
 
     async fn run(&self, cases: Vec<Case>, interrupt: &mut Interrupt) -> Result<Ended, Problem> {

@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod completing;
 mod discovering;
+mod diffing;
 mod embedded;
 mod engine;
 mod exit;

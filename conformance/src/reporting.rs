@@ -12,6 +12,7 @@ use conformance::{
     case::Level,
     ledger::Ledger,
     report::{Document, Ending, Format, Heading, Run, live},
+    runner::Target,
     verdict::Outcome,
 };
 
@@ -52,6 +53,10 @@ impl Reports {
             selection: args.selection.select.clone(),
             levels: args.selection.level.iter().map(level_name).collect(),
             shard: args.shard.map(|it| it.to_string()),
+            slow: args.slow,
+            histories: args.histories,
+            variables: Vec::new(),
+            http_url: None,
             seed: None,
             verbose: args.verbose,
         };
@@ -75,7 +80,23 @@ impl Reports {
             heading.strict = settings.strict;
             heading.embedded = matches!(settings.aim, Aim::Embedded);
             heading.target_name.clone_from(&settings.file.name);
+            heading.slow = settings.slow;
+            heading.histories = Some(settings.histories);
         });
+    }
+
+    /// It is known where the engine is, and what it was started with.
+    pub(crate) fn aimed(&self, target: &Target) {
+        self.note(|heading| {
+            heading.target.clone_from(&target.url);
+            heading.http_url.clone_from(&target.http_url);
+            heading.variables = target.variables.keys().cloned().collect();
+        });
+    }
+
+    /// What is known of the run.
+    pub(crate) fn heading(&self) -> Heading {
+        self.lock().heading.clone()
     }
 
     /// The run begins, with so many cases.
@@ -104,7 +125,7 @@ impl Reports {
     /// There is a problem; if the run has not ended, it never will.
     pub(crate) fn came_to_nothing(&self, ledger: &Ledger, problem: &Problem) {
         self.started(0);
-        let heading = self.lock().heading.clone();
+        let heading = self.heading();
         let run = Run {
             ledger,
             outcomes: &[],

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Changes when a reader of the format before would be wrong about the next one.
-const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 1;
 
 /// What is known of a run before it begins.
 #[derive(Clone, Debug)]
@@ -40,6 +40,15 @@ pub struct Heading {
     pub levels: Vec<String>,
     /// Which part of the cases was selected, such as `1/3`, if not all of them.
     pub shard: Option<String>,
+    /// Whether the cases that take a minute are run.
+    pub slow: bool,
+    /// How many random histories there are, if it is known.
+    pub histories: Option<u32>,
+    /// The names of the environment variables that the engine was started with, as far as it
+    /// is known.
+    pub variables: Vec<String>,
+    /// Where the engine serves http triggers, if it is known.
+    pub http_url: Option<String>,
     /// The seed of the random histories and of the order, if they have one.
     pub seed: Option<u64>,
     /// Whether transcripts of cases that passed are kept.
@@ -87,6 +96,10 @@ pub(crate) struct OptionsReport<'r> {
     pub(crate) selection: &'r [String],
     pub(crate) levels: &'r [String],
     pub(crate) shard: Option<&'r str>,
+    pub(crate) slow: bool,
+    pub(crate) histories: Option<u32>,
+    pub(crate) variables: &'r [String],
+    pub(crate) http_url: Option<&'r str>,
     pub(crate) verbose: bool,
 }
 
@@ -205,6 +218,10 @@ impl<'r> HeadingReport<'r> {
                 selection: &heading.selection,
                 levels: &heading.levels,
                 shard: heading.shard.as_deref(),
+                slow: heading.slow,
+                histories: heading.histories,
+                variables: &heading.variables,
+                http_url: heading.http_url.as_deref(),
                 verbose: heading.verbose,
             },
         }

@@ -166,7 +166,7 @@ fn html(raw: &str) -> String {
 }
 
 /// As text in which nothing is Markdown or HTML.
-fn text(raw: &str) -> String {
+pub(super) fn text(raw: &str) -> String {
     let mut escaped = String::new();
     for c in html(raw).chars() {
         match c {
@@ -181,7 +181,7 @@ fn text(raw: &str) -> String {
 }
 
 /// As a span of code, outside tables.
-fn code(raw: &str) -> String {
+pub(super) fn code(raw: &str) -> String {
     let raw = shown(raw);
     let fence = fence(&raw, 1);
     let pad = if raw.starts_with('`') || raw.ends_with('`') {

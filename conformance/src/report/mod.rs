@@ -2,6 +2,7 @@
 
 mod badge;
 mod clauses;
+pub mod diff;
 mod document;
 mod explain;
 mod failures;

@@ -261,6 +261,7 @@ fn the_asyncapi_document_refers_to_every_schema_of_the_protocol() {
     let files_of_the_suite = [
         "case.json",
         "defs.json",
+        "diff.json",
         "report.json",
         "requirements.json",
         "target.json",

@@ -10,6 +10,7 @@
 
 mod command;
 mod data;
+mod diff;
 mod endpoint_faults;
 mod engines;
 mod faults;

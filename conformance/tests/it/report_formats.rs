@@ -426,6 +426,10 @@ async fn what_people_read_of_a_failing_run() {
         selection: vec!["RT-07".to_owned()],
         levels: Vec::new(),
         shard: None,
+        slow: false,
+        histories: Some(12),
+        variables: Vec::new(),
+        http_url: None,
         seed: None,
         verbose: false,
     };
