@@ -13,6 +13,9 @@ pub const LEDGER: &str = include_str!("../../spec/requirements.json");
 /// The environment that the cases assume.
 pub const ENVIRONMENT: &str = include_str!("../../fixtures/environment.json");
 
+/// The profiles that the suite carries.
+pub const PROFILES: &str = include_str!("../../fixtures/profiles.json");
+
 /// A file with its path below the folder that it was taken from.
 #[derive(Clone, Copy, Debug)]
 pub struct Asset {

@@ -39,7 +39,7 @@ pub(crate) enum Command {
     #[command(after_help = EXIT_CODES)]
     Run(Box<RunArgs>),
     /// List the cases: id, level, clauses, title.
-    List(Selection),
+    List(ListArgs),
     /// Print the environment variables that an engine under test is to be started with and
     /// without, as commands for a POSIX shell: eval "$(conformance env)".
     Env,
@@ -97,6 +97,7 @@ pub(crate) enum Command {
         mut_arg("histories", |it| it.hide(true)),
         mut_arg("seed", |it| it.hide(true)),
         mut_arg("level", |it| it.hide(true)),
+        mut_arg("profile", |it| it.hide(true)),
         mut_arg("shuffle", |it| it.hide(true)),
         mut_arg("shard", |it| it.hide(true)),
         mut_arg("fail_fast", |it| it.hide(true)),
@@ -245,8 +246,24 @@ pub(crate) struct Selection {
         value_delimiter = ','
     )]
     pub(crate) level: Vec<LevelArg>,
+    /// A part of the suite with a name; what is selected beside it narrows it further. `list
+    /// --profiles` shows them.
+    #[arg(long, value_name = "NAME", env = "CONFORMANCE_PROFILE")]
+    pub(crate) profile: Option<String>,
     #[command(flatten)]
     pub(crate) source: Source,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// List the profiles instead: name, title.
+    #[arg(long)]
+    pub(crate) profiles: bool,
+    /// A target file, which may have profiles of its own.
+    #[arg(long, value_name = "FILE", env = "CONFORMANCE_TARGET")]
+    pub(crate) target: Option<PathBuf>,
 }
 
 /// What a run can be told. Whatever is not said here or by its environment variable is taken

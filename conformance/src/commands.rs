@@ -12,16 +12,17 @@ use conformance::{
     environment::Environment,
     histories,
     ledger::Ledger,
+    profile::Profile,
     report,
+    target_file::TargetFile,
 };
 
 use crate::{
-    cli::{Cli, Color, Command, RunArgs, Selection, Source},
-    completing, discovering,
-    diffing,
+    cli::{Cli, Color, Command, ListArgs, RunArgs, Selection, Source},
+    completing, diffing, discovering,
     exit::{Exit, Problem},
     judging::judge,
-    linting, power, recording, replaying,
+    linting, power, profiles, recording, replaying,
     reporting::Reports,
 };
 
@@ -31,7 +32,7 @@ pub(crate) fn main() -> ExitCode {
     let mut out = colored(io::stdout(), color);
     let done = match cli.command.unwrap_or(Command::Run(Box::new(cli.run))) {
         Command::Run(args) => run(&args, color, &mut out),
-        Command::List(selection) => list(&selection, &mut out),
+        Command::List(args) => list(&args, &mut out),
         Command::Env => env(&mut out),
         Command::Completions { shell } => completing::complete(shell, &mut out),
         Command::Explain { name, source } => explain(&name, &source, &mut out),
@@ -147,10 +148,22 @@ pub(crate) fn unless_closed(written: io::Result<()>) -> io::Result<()> {
     }
 }
 
-fn list(selection: &Selection, out: &mut dyn Write) -> Result<Exit, Problem> {
+fn list(args: &ListArgs, out: &mut dyn Write) -> Result<Exit, Problem> {
+    let file = match &args.target {
+        Some(path) => TargetFile::read(path).map_err(|error| Problem::new(Exit::Usage, error))?,
+        None => TargetFile::default(),
+    };
+    if args.profiles {
+        unless_closed(profiles::list(&file, out)?)?;
+        return Ok(Exit::Conforms);
+    }
+    let selection = &args.selection;
     let (_, cases) = load(&selection.source)?;
+    let profile = profiles::chosen(selection, &file)?;
     let selected = select(selection, &cases)?;
-    let histories = wants_histories(selection);
+    let selected = profiles::narrowed(profile.as_ref(), selection, &cases, selected)?;
+    let histories =
+        wants_histories(selection) && profile.as_ref().is_none_or(Profile::wants_histories);
     unless_closed(report::list(&selected, histories, out))?;
     Ok(Exit::Conforms)
 }

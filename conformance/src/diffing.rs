@@ -23,6 +23,7 @@ use crate::{
     exit::{Exit, Problem},
     interrupt::Interrupt,
     judging::Suite,
+    profiles,
     reporting::Reports,
     settings::Settings,
 };
@@ -263,7 +264,7 @@ impl Runs {
         }
     }
 
-    fn resolved(&self, target: TargetArgs) -> Result<(RunArgs, Settings), Problem> {
+    fn resolved(&mut self, target: TargetArgs) -> Result<(RunArgs, Settings), Problem> {
         let args = RunArgs {
             target,
             ..self.args.clone()
@@ -271,6 +272,11 @@ impl Runs {
         let mut settings = Settings::resolve(&args)?;
         // What was expected of an engine says nothing of what it does.
         settings.expectations.clear();
+        let (profile, cases) = (settings.profile.as_ref(), std::mem::take(&mut self.cases));
+        self.cases = profiles::narrowed(profile, &args.selection, &self.all, cases)?;
+        if profile.is_some_and(|it| !it.wants_histories()) {
+            settings.histories = 0;
+        }
         Ok((args, settings))
     }
 

@@ -13,6 +13,7 @@ use conformance::{
     expectation::{self, Expectation, Stale},
     histories,
     ledger::Ledger,
+    profile::Profile,
     report::{self, Document, Ending, Run, Style, diff::Saved},
     runner::{self, Context, Event},
     verdict::{CaseVerdict, Outcome, Status, Tally},
@@ -25,6 +26,7 @@ use crate::{
     engine::Engine,
     exit::{Exit, Problem},
     interrupt::Interrupt,
+    profiles,
     reporting::Reports,
     settings::{Aim, Settings},
 };
@@ -41,10 +43,14 @@ pub(crate) async fn judge(
 ) -> Result<Exit, Problem> {
     let settings = Settings::resolve(args)?;
     reports.resolved(&settings);
+    let cases = profiles::narrowed(settings.profile.as_ref(), &args.selection, all, cases)?;
     let mut interrupt =
         Interrupt::install().map_err(|error| Problem::new(Exit::OurFault, error))?;
     let mut engine = Engine::start(&settings).await?;
     unless_closed(writeln!(out, "target: {}", engine.describe(&settings)))?;
+    if let Some(profile) = &settings.profile {
+        unless_closed(writeln!(out, "{}", profiles::describe(profile)))?;
+    }
     let target = engine.target(&settings);
     reports.aimed(&target);
     let context = Context::new(target, settings.pace);
@@ -202,7 +208,8 @@ impl Suite<'_> {
             .map_err(|error| Problem::new(Exit::OurFault, error))?;
         let everything = self.args.selection.select.is_empty()
             && self.args.selection.level.is_empty()
-            && self.args.shard.is_none();
+            && self.args.shard.is_none()
+            && self.settings.profile.as_ref().is_none_or(Profile::is_whole);
         Ok(Ended {
             outcomes,
             plan,
@@ -229,6 +236,7 @@ impl Suite<'_> {
     fn histories_plan(&self, seed: u64) -> Option<histories::Plan> {
         let wanted = wants_histories(&self.args.selection)
             && self.settings.histories > 0
+            && (self.settings.profile.as_ref()).is_none_or(Profile::wants_histories)
             && self.args.shard.is_none_or(|it| it.part == 1);
         wanted.then_some(histories::Plan {
             histories: self.settings.histories,
@@ -314,7 +322,9 @@ impl Suite<'_> {
 /// Leaves out cases that take a minute, unless they were asked for; how many there are.
 fn leave_out_slow(settings: &Settings, select: &[String], cases: Vec<Case>) -> (Vec<Case>, usize) {
     let all = cases.len();
-    let wanted = |case: &Case| settings.slow || select.contains(&case.id);
+    let of_profile = settings.profile.iter().flat_map(|it| &it.select);
+    let named: Vec<&String> = select.iter().chain(of_profile).collect();
+    let wanted = |case: &Case| settings.slow || named.contains(&&case.id);
     let left: Vec<Case> = cases
         .into_iter()
         .filter(|case| !case.is_slow() || wanted(case))
@@ -369,6 +379,7 @@ fn again(args: &RunArgs, plan: Option<histories::Plan>, outcomes: &[Outcome]) ->
     say("--callback-host", target.callback_host.clone());
     say("--expected", path(&args.expected));
     say("--cases", path(&args.selection.source.cases));
+    say("--profile", args.selection.profile.clone());
     say(
         "--time-scale",
         args.pace.time_scale.map(|it| it.to_string()),

@@ -16,6 +16,7 @@ pub mod histories;
 pub mod ledger;
 pub mod lint;
 pub mod mapping;
+pub mod profile;
 pub mod record;
 pub mod report;
 pub mod runner;

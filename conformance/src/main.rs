@@ -12,6 +12,7 @@ mod interrupt;
 mod judging;
 mod linting;
 mod power;
+mod profiles;
 mod recording;
 mod replaying;
 mod reporting;

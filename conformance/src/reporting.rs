@@ -53,6 +53,7 @@ impl Reports {
             selection: args.selection.select.clone(),
             levels: args.selection.level.iter().map(level_name).collect(),
             shard: args.shard.map(|it| it.to_string()),
+            profile: args.selection.profile.clone(),
             slow: args.slow,
             histories: args.histories,
             variables: Vec::new(),
@@ -80,6 +81,7 @@ impl Reports {
             heading.strict = settings.strict;
             heading.embedded = matches!(settings.aim, Aim::Embedded);
             heading.target_name.clone_from(&settings.file.name);
+            heading.profile = settings.profile.as_ref().map(|it| it.name.clone());
             heading.slow = settings.slow;
             heading.histories = Some(settings.histories);
         });

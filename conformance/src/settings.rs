@@ -4,13 +4,14 @@
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use conformance::{
-    endpoint::Callback, environment::Environment, expectation::Expectation, runner::Pace,
-    target_file::TargetFile,
+    endpoint::Callback, environment::Environment, expectation::Expectation, profile::Profile,
+    runner::Pace, target_file::TargetFile,
 };
 
 use crate::{
     cli::RunArgs,
     exit::{Exit, Problem},
+    profiles,
 };
 
 const HISTORIES_DEFAULT: u32 = 12;
@@ -37,6 +38,7 @@ pub(crate) struct Settings {
     pub(crate) pace: Pace,
     pub(crate) strict: bool,
     pub(crate) slow: bool,
+    pub(crate) profile: Option<Profile>,
     pub(crate) histories: u32,
     pub(crate) expectations: Vec<Expectation>,
     /// What else the target file says.
@@ -50,6 +52,8 @@ impl Settings {
             None => TargetFile::default(),
         };
         let aim = aim(args, &file)?;
+        let profile = profiles::chosen(&args.selection, &file)?;
+        let of_profile = profile.as_ref();
         let mut expectations = file.expected_failures.clone();
         if let Some(path) = &args.expected
             && (!args.update_expected || path.exists())
@@ -63,11 +67,13 @@ impl Settings {
             hello: !args.target.no_hello && file.hello.unwrap_or(true),
             pace: pace(args, &file)?,
             strict: args.strict || file.strict,
-            slow: args.slow || file.slow,
+            slow: args.slow || of_profile.and_then(|it| it.slow).unwrap_or(file.slow),
             histories: args
                 .histories
+                .or(of_profile.and_then(|it| it.histories))
                 .or(file.histories)
                 .unwrap_or(HISTORIES_DEFAULT),
+            profile,
             expectations,
             aim,
             file,

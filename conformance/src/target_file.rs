@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, fs, io, net::SocketAddr, path::Path};
 
 use serde::Deserialize;
 
-use crate::{expectation::Expectation, mapping::ConfigKeys};
+use crate::{
+    expectation::Expectation,
+    mapping::ConfigKeys,
+    profile::{self, Profile},
+};
 
 /// An engine, and how to run the suite against it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -52,6 +56,10 @@ pub struct TargetFile {
     pub patience_ms: Option<u64>,
     /// How many random histories there are.
     pub histories: Option<u32>,
+    /// The profile that is run if none is asked for.
+    pub profile: Option<String>,
+    /// Profiles of its own, by name, beside those of the suite or in their place.
+    pub profiles: BTreeMap<String, Profile>,
 }
 
 /// Why a target file cannot be used.
@@ -129,6 +137,9 @@ impl TargetFile {
             );
         }
         self.config_keys.check()?;
+        for profile in profile::named(self.profiles.clone()).values() {
+            profile.check()?;
+        }
         let excused = self.expected_failures.iter().chain(&self.not_applicable);
         if let Some(nameless) = excused.clone().find(|it| it.reason.trim().is_empty()) {
             return Err(format!("`{}` needs a reason", nameless.case));

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 use serde_json::Value;
-use wildmatch::WildMatch;
 
 use super::{Action, AlternativeKind, Case};
 use crate::{
@@ -167,7 +166,7 @@ impl Cases {
     #[must_use]
     pub fn select(&self, selectors: &[String]) -> Vec<Case> {
         let chosen = |case: &Case| {
-            selectors.is_empty() || selectors.iter().any(|selector| selects(selector, case))
+            selectors.is_empty() || selectors.iter().any(|selector| case.is_named_by(selector))
         };
         let needed: Vec<&String> = self
             .0
@@ -199,21 +198,6 @@ fn collect(folder: &Path, files: &mut BTreeMap<String, String>) -> Result<(), Ca
         }
     }
     Ok(())
-}
-
-fn selects(selector: &str, case: &Case) -> bool {
-    if case
-        .clauses
-        .iter()
-        .any(|it| it.eq_ignore_ascii_case(selector))
-    {
-        return true;
-    }
-    if selector.contains('*') {
-        WildMatch::new(selector).matches(&case.id)
-    } else {
-        case.id.starts_with(selector)
-    }
 }
 
 /// Everything in a case that a runner refuses, in the order in which it is looked for.

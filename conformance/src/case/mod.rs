@@ -8,6 +8,7 @@ mod step;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use wildmatch::WildMatch;
 
 use crate::ledger::Kind;
 
@@ -131,6 +132,20 @@ impl Case {
     #[must_use]
     pub fn is_slow(&self) -> bool {
         self.clock_s > CLOCK_S_MAX
+    }
+
+    /// Whether a selector names it: a whole id, the beginning of one, a clause's id, or a pattern
+    /// with `*`.
+    #[must_use]
+    pub fn is_named_by(&self, selector: &str) -> bool {
+        let mut clauses = self.clauses.iter();
+        if clauses.any(|it| it.eq_ignore_ascii_case(selector)) {
+            return true;
+        }
+        match selector.contains('*') {
+            true => WildMatch::new(selector).matches(&self.id),
+            false => self.id.starts_with(selector),
+        }
     }
 
     /// Whether it makes requests for http triggers.

@@ -40,6 +40,8 @@ pub struct Heading {
     pub levels: Vec<String>,
     /// Which part of the cases was selected, such as `1/3`, if not all of them.
     pub shard: Option<String>,
+    /// The name of the profile, if one was asked for.
+    pub profile: Option<String>,
     /// Whether the cases that take a minute are run.
     pub slow: bool,
     /// How many random histories there are, if it is known.
@@ -96,6 +98,7 @@ pub(crate) struct OptionsReport<'r> {
     pub(crate) selection: &'r [String],
     pub(crate) levels: &'r [String],
     pub(crate) shard: Option<&'r str>,
+    pub(crate) profile: Option<&'r str>,
     pub(crate) slow: bool,
     pub(crate) histories: Option<u32>,
     pub(crate) variables: &'r [String],
@@ -218,6 +221,7 @@ impl<'r> HeadingReport<'r> {
                 selection: &heading.selection,
                 levels: &heading.levels,
                 shard: heading.shard.as_deref(),
+                profile: heading.profile.as_deref(),
                 slow: heading.slow,
                 histories: heading.histories,
                 variables: &heading.variables,

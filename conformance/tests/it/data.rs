@@ -262,6 +262,7 @@ fn the_asyncapi_document_refers_to_every_schema_of_the_protocol() {
         "case.json",
         "defs.json",
         "diff.json",
+        "profiles.json",
         "report.json",
         "requirements.json",
         "target.json",

@@ -443,6 +443,18 @@ fn what_a_report_says_cannot_leave_its_place() {
         failing["failure"] = failure(text);
         failing["failure"]["mismatches"][0]["path"] = text.into();
     }
+    let mut none = a.clone();
+    none["problem"] = HOSTILE.into();
+    let mut twice = a.clone();
+    twice["cases"][0]["id"] = HOSTILE.into();
+    let mut newer = a.clone();
+    newer["format_version"] = HOSTILE.into();
+    for bad in [none, twice, newer] {
+        let (code, _, err) = run(&["diff", &save(&scratch, "bad.json", &bad), "x.json"]);
+        assert_eq!(code, Some(2), "{err}");
+        assert!(err.contains("\\u{202e}"), "{err}");
+        assert!(!err.contains(['\u{1b}', '\u{202e}', '\u{0}']), "{err}");
+    }
     let (a, b) = (save(&scratch, "a.json", &a), save(&scratch, "b.json", &b));
     for format in ["human", "markdown"] {
         let (code, out, err) = run(&["diff", &a, &b, "--format", format, "--color", "always"]);

@@ -67,6 +67,7 @@ fn rendered(format: Format, text: &str) -> String {
         selection: vec![text.to_owned()],
         levels: vec![text.to_owned()],
         shard: Some(text.to_owned()),
+        profile: Some(text.to_owned()),
         slow: false,
         histories: None,
         variables: vec![text.to_owned()],

@@ -20,6 +20,7 @@ mod init;
 mod lint;
 #[cfg(unix)]
 mod recipes;
+mod profiles;
 mod record;
 mod report_formats;
 mod reports;

@@ -426,6 +426,7 @@ async fn what_people_read_of_a_failing_run() {
         selection: vec!["RT-07".to_owned()],
         levels: Vec::new(),
         shard: None,
+        profile: None,
         slow: false,
         histories: Some(12),
         variables: Vec::new(),

@@ -54,6 +54,7 @@ fn told(saved: &Saved) -> Vec<(&'static str, String)> {
             "what decides",
             words(options.strict, "every level", "what the documents demand"),
         ),
+        ("profile", or(options.profile.clone(), "none")),
         ("selected cases", list(&options.selection)),
         ("selected levels", list(&options.levels)),
         ("part of the cases", or(options.shard.clone(), "all")),

@@ -5,7 +5,11 @@ use std::{collections::BTreeSet, fs, io, path::Path};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::report::document::{Document, FORMAT_VERSION};
+use crate::report::{
+    document::{Document, FORMAT_VERSION},
+    plain::VALUE_CHARACTERS,
+    printable,
+};
 
 /// What a run came to: a saved report of the format `json`, or one that was never written.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,6 +41,7 @@ pub(super) struct SavedOptions {
     pub(super) selection: Vec<String>,
     pub(super) levels: Vec<String>,
     pub(super) shard: Option<String>,
+    pub(super) profile: Option<String>,
     pub(super) slow: bool,
     pub(super) histories: Option<u32>,
     pub(super) variables: BTreeSet<String>,
@@ -178,7 +183,7 @@ impl Saved {
         match value.get("format_version") {
             Some(version) if version.as_u64() == Some(FORMAT_VERSION.into()) => {}
             Some(version) => {
-                let version = version.to_string();
+                let version = printable(&version.to_string(), VALUE_CHARACTERS);
                 return Err(SavedError::Version { path, version });
             }
             None => {
@@ -189,7 +194,7 @@ impl Saved {
         match serde_json::from_value::<Self>(value) {
             Ok(saved) => saved.checked(path),
             Err(error) => {
-                let problem = error.to_string();
+                let problem = printable(&error.to_string(), VALUE_CHARACTERS);
                 Err(SavedError::NoReport { path, problem })
             }
         }
@@ -197,6 +202,7 @@ impl Saved {
 
     fn checked(mut self, path: String) -> Result<Self, SavedError> {
         if let Some(why) = &self.problem {
+            let why = printable(why, VALUE_CHARACTERS);
             let problem = format!("its run did not take place: {why}");
             return Err(SavedError::Nothing { path, problem });
         }
@@ -206,7 +212,8 @@ impl Saved {
         }
         let mut ids = BTreeSet::new();
         if let Some(twice) = self.cases.iter().find(|it| !ids.insert(&it.id)) {
-            let problem = format!("the case `{}` is in it twice", twice.id);
+            let id = printable(&twice.id, VALUE_CHARACTERS);
+            let problem = format!("the case `{id}` is in it twice");
             return Err(SavedError::NoReport { path, problem });
         }
         self.file = Some(path);
