@@ -67,10 +67,11 @@ pub(crate) enum Command {
     Power(PowerArgs),
     /// Say what one engine does otherwise than another, case by case.
     ///
-    /// Two saved reports (json), a report and an engine, or two engines, which are run one after
-    /// the other with the same cases and seed. The first side that is said is A, the second B,
-    /// reports first; where one side alone is said, the other is the embedded reference. How long
-    /// something took is no difference, nor are ids, ports and points in time.
+    /// Two saved reports (json); a report and an engine, which is run with the cases that the report
+    /// has; or two engines, which are run one after the other with the same cases and seed. The
+    /// first side that is said is A, the second B, reports first; where one side alone is said, the
+    /// other is the embedded reference. How long something took is no difference, nor are ids,
+    /// ports and points in time.
     #[command(
         after_help = diffing::EXIT_CODES,
         mut_arg("select", |it| it.index(1).value_name("REPORT|CASE|CLAUSE").help(

@@ -18,7 +18,7 @@ use conformance::{
 
 use crate::{
     cli::{RunArgs, TargetArgs},
-    commands::{load, select, shard, unless_closed},
+    commands::{load, select, shard, unless_closed, wants_histories},
     engine::Engine,
     exit::{Exit, Problem},
     interrupt::Interrupt,
@@ -85,7 +85,14 @@ pub(crate) enum DiffFormatArg {
 pub(crate) async fn diff(args: &DiffArgs, out: &mut dyn Write) -> Result<Exit, Problem> {
     let (a, b, select) = sides(args)?;
     let (a, b) = match (a, b) {
-        (Side::Report(a), Side::Report(b)) => (read(&a)?, read(&b)?),
+        (Side::Report(a), Side::Report(b)) if select.is_empty() => (read(&a)?, read(&b)?),
+        (Side::Report(_), Side::Report(_)) => {
+            let message = format!(
+                "two reports are compared as they are; `{}` would select of what is run",
+                select.join(" ")
+            );
+            return Err(usage(message));
+        }
         (a, b) => Runs::new(args, select)?.saved(a, b).await?,
     };
     let comparison = compare(&a, &b);
@@ -237,18 +244,9 @@ impl Runs {
             Interrupt::install().map_err(|error| Problem::new(Exit::OurFault, error))?;
         match (a, b) {
             (Side::Report(a), Side::Report(b)) => Ok((read(&a)?, read(&b)?)),
-            (Side::Report(a), Side::Engine(b)) => {
-                let a = read(&a)?;
-                self.args.seed = self.args.seed.or(a.seed());
-                let (args, settings) = self.resolved(*b)?;
-                let b = self.run(&args, &settings, &mut interrupt).await?;
-                Ok((a, b))
-            }
+            (Side::Report(a), Side::Engine(b)) => self.again(read(&a)?, *b, &mut interrupt).await,
             (Side::Engine(a), Side::Report(b)) => {
-                let b = read(&b)?;
-                self.args.seed = self.args.seed.or(b.seed());
-                let (args, settings) = self.resolved(*a)?;
-                let a = self.run(&args, &settings, &mut interrupt).await?;
+                let (b, a) = self.again(read(&b)?, *a, &mut interrupt).await?;
                 Ok((a, b))
             }
             (Side::Engine(a), Side::Engine(b)) => {
@@ -262,6 +260,42 @@ impl Runs {
                 Ok((a, b))
             }
         }
+    }
+
+    /// Runs what a report has against an engine: of what is in one of them only, nothing could be
+    /// said.
+    async fn again(
+        mut self,
+        mut saved: Saved,
+        target: TargetArgs,
+        interrupt: &mut Interrupt,
+    ) -> Result<(Saved, Saved), Problem> {
+        self.args.seed = self.args.seed.or(saved.seed());
+        self.args.slow |= saved.slow();
+        self.args.histories = self.args.histories.or(saved.histories());
+        let (args, mut settings) = self.resolved(target)?;
+        if !saved.has(histories::ID) {
+            settings.histories = 0;
+        }
+        self.cases.retain(|it| saved.has(&it.id));
+        let selection = &args.selection;
+        if !selection.select.is_empty()
+            || !selection.level.is_empty()
+            || settings.profile.is_some()
+            || args.shard.is_some()
+        {
+            let wandering = wants_histories(selection) && settings.histories > 0;
+            let cases = &self.cases;
+            saved.retain(|id| {
+                (id == histories::ID && wandering) || cases.iter().any(|it| it.id == id)
+            });
+        }
+        if self.cases.is_empty() && settings.histories == 0 {
+            let message = "the report has none of the cases that are selected";
+            return Err(Problem::new(Exit::NothingRan, message));
+        }
+        let run = self.run(&args, &settings, interrupt).await?;
+        Ok((saved, run))
     }
 
     fn resolved(&mut self, target: TargetArgs) -> Result<(RunArgs, Settings), Problem> {

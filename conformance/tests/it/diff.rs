@@ -252,6 +252,10 @@ fn files_that_are_no_reports_exit_2_and_say_what_to_do() {
             "is a report, and",
         ),
         (
+            vec![&*good, &good, "RT-07"],
+            "two reports are compared as they are; `RT-07`",
+        ),
+        (
             vec!["--url", "ws://127.0.0.1:9", "no-such-case"],
             "`no-such-case`",
         ),
@@ -416,8 +420,14 @@ async fn a_saved_report_and_an_engine_can_be_compared() {
     let (code, out, _) = diff(owned(&[&saved, "--against-target", &file, FAILING])).await;
     assert_eq!(code, Some(1), "{out}");
     assert!(out.contains(&format!("\nB  mine at {url}\n")), "{out}");
-    let (code, out, _) = diff(owned(&[&saved, FAILING])).await;
+    let (code, out, _) = diff(owned(&[&saved])).await;
     assert_eq!(code, Some(0), "the reference is the other one: {out}");
+    assert!(
+        out.ends_with(
+            "\n1 same, 0 different, 0 only in A, 0 only in B\nnothing differs in 1 case\n"
+        ),
+        "what the report has is run, and nothing else: {out}"
+    );
 }
 
 #[test]

@@ -222,9 +222,10 @@ impl Comparison<'_> {
         let counts = &self.counts;
         let all = counts.same + counts.different + counts.only_in_a + counts.only_in_b;
         match (counts.different, self.differs()) {
+            (_, false) if all == 1 => "nothing differs in 1 case".to_owned(),
             (_, false) => format!("nothing differs in {all} cases"),
             (0, true) => format!(
-                "nothing differs in the {} cases that both have",
+                "nothing differs in what both have: {} of {all} cases",
                 counts.same
             ),
             (1, true) => format!("1 case of {all} differs"),

@@ -163,6 +163,29 @@ impl Saved {
         self.options.seed.as_ref()?.parse().ok()
     }
 
+    /// Whether the cases that take a minute were run.
+    #[must_use]
+    pub fn slow(&self) -> bool {
+        self.options.slow
+    }
+
+    /// How many random histories there were to be, if it is known.
+    #[must_use]
+    pub fn histories(&self) -> Option<u32> {
+        self.options.histories
+    }
+
+    /// Whether it has the case of this id.
+    #[must_use]
+    pub fn has(&self, case: &str) -> bool {
+        self.cases.iter().any(|it| it.id == case)
+    }
+
+    /// Leaves out the cases whose ids are not to be compared.
+    pub fn retain(&mut self, compared: impl Fn(&str) -> bool) {
+        self.cases.retain(|it| compared(&it.id));
+    }
+
     /// Whether it has a case of which the suite itself could not make anything.
     #[must_use]
     pub fn has_harness_errors(&self) -> bool {
