@@ -3,8 +3,8 @@
 mod cli;
 mod commands;
 mod completing;
-mod discovering;
 mod diffing;
+mod discovering;
 mod embedded;
 mod engine;
 mod exit;

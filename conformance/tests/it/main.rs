@@ -18,9 +18,9 @@ mod firing_faults;
 mod hostile_reports;
 mod init;
 mod lint;
+mod profiles;
 #[cfg(unix)]
 mod recipes;
-mod profiles;
 mod record;
 mod report_formats;
 mod reports;
