@@ -212,7 +212,7 @@ fn run(args: &RunArgs, color: Color, out: &mut dyn Write) -> Result<Exit, Proble
     if let Err(problem) = &done {
         reports.came_to_nothing(&ledger, problem);
     }
-    // A history that is still under way when the run is interrupted is not waited for.
+    // A name that is still being looked up is not waited for.
     runtime.shutdown_background();
     done
 }

@@ -99,6 +99,14 @@ impl Engine {
         }
     }
 
+    /// Waits until an engine that was started for the run has ended by itself; how.
+    pub(crate) async fn ended(&mut self) -> String {
+        match self {
+            Self::Spawned(spawned) => spawned.ended().await,
+            Self::Embedded(_) | Self::Elsewhere { .. } => std::future::pending().await,
+        }
+    }
+
     pub(crate) async fn end(self) {
         match self {
             Self::Embedded(server) => server.shutdown().await,

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{self, IsTerminal, Write},
     path::PathBuf,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,8 +16,8 @@ use conformance::{
     ledger::Ledger,
     profile::Profile,
     report::{self, Document, Ending, Run, Style, diff::Saved},
-    runner::{self, Context, Event},
-    verdict::{CaseVerdict, Outcome, Status, Tally},
+    runner::{self, Context, Event, Gone},
+    verdict::{CaseVerdict, Outcome, Status, Tally, Unrun},
 };
 use tokio::sync::{Notify, mpsc};
 
@@ -63,18 +64,18 @@ pub(crate) async fn judge(
                 settings: &settings,
                 ledger,
                 all,
-                context,
+                context: Arc::clone(&context),
                 reports,
             };
-            let done = suite.repeat(cases, &mut interrupt, out).await;
-            if let Some(how) = engine.has_ended() {
-                // If standard error is gone, there is nobody left to tell.
-                let _ = writeln!(io::stderr(), "the engine ended during the run: {how}");
+            let mut judged = pin!(suite.repeat(cases, &mut interrupt, out));
+            tokio::select! {
+                done = &mut judged => done,
+                how = engine.ended() => tokio::join!(judged, context.process_ended(how)).0,
             }
-            done
         }
         Err(problem) => Err(problem),
     };
+    context.end().await;
     engine.end().await;
     done
 }
@@ -95,6 +96,9 @@ struct Ended {
     plan: Option<histories::Plan>,
     complete: bool,
     interrupted: bool,
+    /// Whether `--fail-fast` has cut it short.
+    stopped: bool,
+    gone: Option<Arc<Gone>>,
     took: Duration,
 }
 
@@ -112,7 +116,12 @@ impl Suite<'_> {
             let ended = self.run(cases.clone(), interrupt).await?;
             let interrupted = ended.interrupted;
             let stale = self.stale(&ended.outcomes);
-            let exit = exit_of(&ended.outcomes, &stale, self.settings.strict);
+            let exit = match exit_of(&ended.outcomes, &stale, self.settings.strict) {
+                Exit::OurFault => Exit::OurFault,
+                // Whatever else holds: an engine that goes away does not conform.
+                _ if ended.gone.is_some() => Exit::DoesNotConform,
+                exit => exit,
+            };
             if last || interrupted || exit != Exit::Conforms {
                 if self.args.repeat > 1 {
                     unless_closed(writeln!(out, "time {time} of {}", self.args.repeat))?;
@@ -123,10 +132,14 @@ impl Suite<'_> {
                 };
                 self.report(&ended, &stale, left_out, exit, out)?;
                 if interrupted {
-                    let message = "interrupted: what had ended by then is reported";
+                    let kept = match self.args.update_expected {
+                        true => "; the list of --expected stays as it was",
+                        false => "",
+                    };
+                    let message = format!("interrupted: what had ended by then is reported{kept}");
                     return Err(Problem::new(exit, message));
                 }
-                return self.update_expected(&ended.outcomes).map(|()| exit);
+                return self.update_expected(&ended).map(|()| exit);
             }
             let _ = writeln!(
                 io::stderr(),
@@ -149,10 +162,17 @@ impl Suite<'_> {
         if ended.interrupted {
             return Err(Problem::new(Exit::Interrupted, "interrupted"));
         }
+        if let Some(gone) = &ended.gone {
+            let url = &self.context.target.url;
+            let message = format!("{url}: {gone}: {}", gone.problem);
+            return Err(Problem::new(Exit::Unreachable, message));
+        }
         let run = Run {
             ledger: self.ledger,
             outcomes: &ended.outcomes,
             complete: ended.complete,
+            gone: None,
+            unrun: self.unrun(&ended.outcomes),
             strict: self.settings.strict,
             left_out,
             stale: &[],
@@ -203,6 +223,11 @@ impl Suite<'_> {
             () = stops_early => (false, true),
         };
         drop(events);
+        // What is found out about the engine when the first failure stops the run is told.
+        let gone = match stopped {
+            true => self.context.found_out().await,
+            false => self.context.gone(),
+        };
         let outcomes = collecting
             .await
             .map_err(|error| Problem::new(Exit::OurFault, error))?;
@@ -213,8 +238,10 @@ impl Suite<'_> {
         Ok(Ended {
             outcomes,
             plan,
-            complete: everything && !interrupted && !stopped,
+            complete: everything && !interrupted && !stopped && gone.is_none(),
             interrupted,
+            stopped,
+            gone,
             took: began.elapsed(),
         })
     }
@@ -246,6 +273,12 @@ impl Suite<'_> {
         })
     }
 
+    /// What takes a minute belongs to a run only where it is asked for.
+    fn unrun(&self, outcomes: &[Outcome]) -> Unrun {
+        let due = |case: &&Case| !case.is_slow() || self.settings.slow;
+        Unrun::of(self.all.iter().filter(due), outcomes, self.settings.strict)
+    }
+
     fn stale(&self, outcomes: &[Outcome]) -> Vec<Stale> {
         if self.args.update_expected {
             return Vec::new();
@@ -270,6 +303,8 @@ impl Suite<'_> {
             ledger: self.ledger,
             outcomes: &ended.outcomes,
             complete: ended.complete,
+            gone: ended.gone.clone(),
+            unrun: self.unrun(&ended.outcomes),
             strict: self.settings.strict,
             left_out,
             stale,
@@ -290,8 +325,9 @@ impl Suite<'_> {
         Ok(told?)
     }
 
-    /// Writes the list of known failures anew; what was known keeps its reason.
-    fn update_expected(&self, outcomes: &[Outcome]) -> Result<(), Problem> {
+    /// Writes the list of known failures anew; what was known keeps its reason. A run that was cut
+    /// short has not seen all that fails, or failures that are not the engine's answers.
+    fn update_expected(&self, ended: &Ended) -> Result<(), Problem> {
         let Some(path) = self
             .args
             .expected
@@ -300,10 +336,20 @@ impl Suite<'_> {
         else {
             return Ok(());
         };
+        let cut_short = match (&ended.gone, ended.stopped) {
+            (Some(_), _) => Some("the engine went away during the run"),
+            (None, true) => Some("--fail-fast has stopped the run"),
+            (None, false) => None,
+        };
+        if let Some(why) = cut_short {
+            let shown = path.display();
+            let message = format!("--update-expected: `{shown}` stays as it was, since {why}");
+            return Err(Problem::new(Exit::DoesNotConform, message));
+        }
         let in_file = &self.settings.file.expected_failures;
         let listed = expectation::renewed(
             &self.settings.expectations,
-            outcomes,
+            &ended.outcomes,
             self.settings.strict,
             |case| in_file.iter().any(|it| it.case == case),
         );

@@ -12,7 +12,7 @@ use conformance::{
     expectation,
     ledger::Ledger,
     report,
-    runner::{self, Context},
+    runner::{self, Context, Gone},
     verdict::{Outcome, Status},
 };
 use tokio::sync::mpsc;
@@ -54,13 +54,16 @@ pub(crate) async fn replay(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, 
         let _ = writeln!(io::stderr(), "the engine ended during the run: {how}");
     }
     engine.end().await;
-    let mut outcomes = played?;
+    let (mut outcomes, gone) = played?;
     outcomes.retain(|it| it.case == id);
     for outcome in &mut outcomes {
         expectation::mark(&settings.expectations, outcome);
         show(outcome, &ledger, settings.strict, out)?;
     }
-    Ok(exit_of(&outcomes, &[], settings.strict))
+    match gone {
+        Some(gone) => Err(Problem::new(Exit::DoesNotConform, gone)),
+        None => Ok(exit_of(&outcomes, &[], settings.strict)),
+    }
 }
 
 async fn play(
@@ -68,7 +71,7 @@ async fn play(
     settings: &Settings,
     start_time: Duration,
     cases: Vec<Case>,
-) -> Result<Vec<Outcome>, Problem> {
+) -> Result<(Vec<Outcome>, Option<Arc<Gone>>), Problem> {
     let context = Context::new(engine.target(settings), settings.pace);
     let context = context.map_err(|it| Problem::new(Exit::OurFault, it))?;
     engine.until_it_listens(&context, start_time).await?;
@@ -77,7 +80,9 @@ async fn play(
         opened.map_err(|error| Problem::new(Exit::Usage, format!("--callback-bind: {error}")))?;
     }
     let (events, _) = mpsc::unbounded_channel();
-    Ok(runner::run(&Arc::new(context), cases, None, &events).await)
+    let context = Arc::new(context);
+    let outcomes = runner::run(&context, cases, None, &events).await;
+    Ok((outcomes, context.gone()))
 }
 
 fn show(

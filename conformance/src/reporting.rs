@@ -13,7 +13,7 @@ use conformance::{
     ledger::Ledger,
     report::{Document, Ending, Format, Heading, Run, live},
     runner::Target,
-    verdict::Outcome,
+    verdict::{Outcome, Unrun},
 };
 
 use crate::{
@@ -132,6 +132,8 @@ impl Reports {
             ledger,
             outcomes: &[],
             complete: false,
+            gone: None,
+            unrun: Unrun::default(),
             strict: heading.strict,
             left_out: 0,
             stale: &[],

@@ -1,6 +1,6 @@
 //! A session of the suite's with the engine under test: it plays a worker or a caller.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use futures_util::{
     SinkExt, StreamExt,
@@ -69,6 +69,35 @@ enum Incoming {
 pub struct ConnectError {
     url: String,
     problem: String,
+    /// Whether it is sure that nobody is there, as opposed to somebody who does not answer.
+    pub(crate) nobody_listens: bool,
+}
+
+/// What became of an attempt to open a WebSocket.
+struct Unopened {
+    problem: String,
+    nobody_listens: bool,
+}
+
+impl Unopened {
+    fn new(problem: impl ToString) -> Self {
+        Self {
+            problem: problem.to_string(),
+            nobody_listens: false,
+        }
+    }
+
+    fn tcp(error: &io::Error) -> Self {
+        Self {
+            nobody_listens: matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::HostUnreachable
+                    | io::ErrorKind::NetworkUnreachable
+            ),
+            ..Self::new(error)
+        }
+    }
 }
 
 /// Why nothing more comes.
@@ -114,13 +143,15 @@ impl Session {
         patience: Duration,
         transcript: &Transcript,
     ) -> Result<Self, ConnectError> {
-        let failed = |problem: String| ConnectError {
+        let failed = |why: Unopened| ConnectError {
             url: url.to_owned(),
-            problem,
+            problem: why.problem,
+            nobody_listens: why.nobody_listens,
         };
+        let no_answer = || format!("no answer within {} ms", patience.as_millis());
         let socket = timeout(patience, open(url))
             .await
-            .map_err(|_| failed(format!("no answer within {} ms", patience.as_millis())))?
+            .map_err(|_| failed(Unopened::new(no_answer())))?
             .map_err(failed)?;
         let (sink, stream) = socket.split();
         let (sender, incoming) = mpsc::unbounded_channel();
@@ -204,6 +235,15 @@ impl Session {
     #[must_use]
     pub fn kept(&self) -> &[Frame] {
         &self.kept
+    }
+
+    /// Whether the connection has ended as those of an engine do that ends: without a Close frame,
+    /// or with one that says so.
+    pub(crate) fn was_lost(&self) -> bool {
+        matches!(
+            self.ended,
+            Some(Stop::Ended(None | Some(1001 | 1011 | 1012)))
+        )
     }
 
     /// Waits until the engine has closed the session; the code, if it gave one.
@@ -319,20 +359,18 @@ impl Drop for Session {
     }
 }
 
-async fn open(url: &str) -> Result<Socket, String> {
-    let request = url
-        .into_client_request()
-        .map_err(|error| error.to_string())?;
+async fn open(url: &str) -> Result<Socket, Unopened> {
+    let request = url.into_client_request().map_err(Unopened::new)?;
     if request.uri().scheme_str() != Some("ws") {
-        return Err("the URL must begin with ws://".to_owned());
+        return Err(Unopened::new("the URL must begin with ws://"));
     }
     let host = request.uri().host().unwrap_or_default();
     let port = request.uri().port_u16().unwrap_or(80);
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let tcp = TcpStream::connect((host, port))
         .await
-        .map_err(|error| error.to_string())?;
-    tcp.set_nodelay(true).map_err(|error| error.to_string())?;
+        .map_err(|error| Unopened::tcp(&error))?;
+    tcp.set_nodelay(true).map_err(Unopened::new)?;
     let config = WebSocketConfig::default()
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(0)
@@ -341,7 +379,7 @@ async fn open(url: &str) -> Result<Socket, String> {
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
     let (socket, _) = client_async_with_config(request, MaybeTlsStream::Plain(tcp), Some(config))
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(Unopened::new)?;
     Ok(socket)
 }
 

@@ -134,6 +134,14 @@ impl Spawned {
         Some(format!("{status}{}", self.said.at_last()))
     }
 
+    /// Waits until it has ended by itself; how, with its last words.
+    pub(crate) async fn ended(&mut self) -> String {
+        match self.child.wait().await {
+            Ok(status) => format!("{status}{}", self.said.at_last()),
+            Err(error) => error.to_string(),
+        }
+    }
+
     /// Asks it to end, and ends it if it does not; with all that it has started.
     pub(crate) async fn end(mut self) {
         self.signal(Signal::Terminate);

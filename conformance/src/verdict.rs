@@ -1,13 +1,16 @@
 //! Verdicts: of a case, and of the clauses that its cases judge.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde::Serialize;
 
 use crate::{
-    case::Level,
+    case::{Case, Level},
     histories,
-    ledger::{Clause, Coverage},
+    ledger::{Clause, Coverage, Kind},
     template::Mismatch,
     transcript::Entry,
 };
@@ -136,6 +139,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Whether it says anything of the engine.
+    fn is_judged(&self) -> bool {
+        matches!(self.status, Status::Passed | Status::Failed(_))
+    }
+
     /// Whether it makes the run fail.
     #[must_use]
     pub fn decides_against(&self, strict: bool) -> bool {
@@ -156,6 +164,37 @@ impl Outcome {
             (Status::Untestable(_), _) => CaseVerdict::Untestable,
             (Status::NotApplicable(_), _) => CaseVerdict::NotApplicable,
             (Status::Broken(_), _) => CaseVerdict::HarnessError,
+        }
+    }
+}
+
+/// How many cases that decide of a clause, by its id, a run has not come to, though they belong to
+/// every run of everything: those of another selection, or of the time after a run was stopped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unrun(BTreeMap<String, usize>);
+
+impl Unrun {
+    /// Counts the cases that have no outcome.
+    pub fn of<'c>(
+        cases: impl IntoIterator<Item = &'c Case>,
+        outcomes: &[Outcome],
+        strict: bool,
+    ) -> Self {
+        let run: BTreeSet<&str> = outcomes.iter().map(|it| it.case.as_str()).collect();
+        let mut counts = BTreeMap::new();
+        let decides = |case: &&Case| case.level.decides(strict);
+        let unrun = cases.into_iter().filter(|it| !run.contains(it.id.as_str()));
+        for clause in unrun.filter(decides).flat_map(|case| &case.clauses) {
+            *counts.entry(clause.clone()).or_default() += 1;
+        }
+        Self(counts)
+    }
+
+    /// Why a clause of which all holds that was run is not simply passed.
+    fn reason(&self, clause: &Clause) -> Option<String> {
+        match self.0.get(&clause.id)? {
+            1 => Some("1 case that decides was not run".to_owned()),
+            count => Some(format!("{count} cases that decide were not run")),
         }
     }
 }
@@ -196,7 +235,13 @@ impl Verdict {
 
     /// Of a clause, from the outcomes of the cases that judge it.
     #[must_use]
-    pub fn of(clause: &Clause, outcomes: &[Outcome], complete: bool, strict: bool) -> Self {
+    pub fn of(
+        clause: &Clause,
+        outcomes: &[Outcome],
+        unrun: &Unrun,
+        complete: bool,
+        strict: bool,
+    ) -> Self {
         let judging: Vec<&Outcome> = outcomes
             .iter()
             .filter(|outcome| outcome.clauses.contains(&clause.id))
@@ -216,7 +261,10 @@ impl Verdict {
         let differs =
             |it: &Outcome| matches!(it.status, Status::Failed(_)) && it.level.says_of(clause.kind);
         if judging.iter().any(|it| differs(it)) {
-            return Self::Differs;
+            return match nothing_judged(clause, &judging) {
+                Some(reason) => Self::Untestable(reason),
+                None => Self::Differs,
+            };
         }
         let mapped = "what was seen of it was reached with other names than the documents'";
         if judging
@@ -236,7 +284,7 @@ impl Verdict {
                 }
                 _ => None,
             });
-            if let Some(reason) = missed {
+            if let Some(reason) = missed.or_else(|| unrun.reason(clause)) {
                 return Self::InPart(reason);
             }
             return match clause.coverage {
@@ -272,6 +320,24 @@ impl Verdict {
             Self::NotSelected => "not selected",
         }
     }
+}
+
+/// Why nothing is known of what the documents demand, if all that decides could not be exercised:
+/// then what differs beside it does so for want of the same.
+fn nothing_judged(clause: &Clause, judging: &[&Outcome]) -> Option<String> {
+    if clause.kind != Kind::Documented || judging.iter().any(|it| it.status == Status::Passed) {
+        return None;
+    }
+    let mut deciding = judging.iter().filter(|it| it.level == Level::Must);
+    if deciding.clone().any(|it| it.is_judged()) {
+        return None;
+    }
+    deciding.find_map(|it| match &it.status {
+        Status::Untestable(reason) | Status::NotApplicable(reason) | Status::Broken(reason) => {
+            Some(reason.clone())
+        }
+        Status::Passed | Status::Failed(_) => None,
+    })
 }
 
 /// The counts of a run, by verdict.

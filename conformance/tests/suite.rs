@@ -19,7 +19,7 @@ use conformance::{
     mapping::ConfigKeys,
     report::{self, Run},
     runner::{self, Context, Features, Pace, Target},
-    verdict::{Outcome, Status},
+    verdict::{Outcome, Status, Unrun},
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::{
@@ -155,6 +155,8 @@ impl Suite {
             ledger: &self.ledger,
             outcomes: std::slice::from_ref(outcome),
             complete: false,
+            gone: None,
+            unrun: Unrun::default(),
             strict: self.strict,
             left_out: 0,
             stale: &[],

@@ -293,10 +293,14 @@ impl Drive<'_> {
 
     async fn connect(&self, index: usize) -> Result<Session, Wrong> {
         let (target, patience) = (&self.context.target, self.context.pace.patience);
-        let name = format!("session-{index}");
-        Session::connect(&target.url, &name, target.hello, patience, self.transcript)
-            .await
-            .map_err(|error| Wrong::new("RT-16", "a session", error.to_string()))
+        let (name, presence) = (format!("session-{index}"), &self.context.presence);
+        let opened =
+            Session::connect(&target.url, &name, target.hello, patience, self.transcript).await;
+        match &opened {
+            Ok(_) => presence.opened(super::ID),
+            Err(_) => drop(presence.find_out(self.context, super::ID).await),
+        }
+        opened.map_err(|error| Wrong::new("RT-16", "a session", error.to_string()))
     }
 
     fn session(&mut self, index: usize) -> Result<&mut Session, Wrong> {

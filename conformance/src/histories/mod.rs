@@ -4,6 +4,7 @@
 
 mod drive;
 mod model;
+mod search;
 mod triggers;
 
 use std::{
@@ -22,6 +23,7 @@ use proptest::{
 use tokio::runtime::Handle;
 
 use self::drive::{Deviation, drive};
+pub(crate) use self::search::Searches;
 use crate::{
     case::Level,
     runner::{Context, Features},
@@ -105,20 +107,36 @@ const NEEDS: [&str; 5] = [
 
 /// Runs histories one after another; the first that goes wrong is shrunk and reported.
 pub async fn run(context: &Arc<Context>, features: &Features, plan: Plan) -> Outcome {
+    let gone = context.presence.settled().await;
     let began = Instant::now();
     let missing = NEEDS.into_iter().find(|feature| !features.has(feature));
-    let found = match missing {
-        Some(feature) => Found::untestable(format!(
+    let found = match (missing, gone) {
+        (Some(feature), _) => Found::untestable(format!(
             "needs `{feature}`, which the engine does not serve"
         )),
-        None => {
+        (None, Some(gone)) => Found::untestable(gone.to_string()),
+        (None, None) => {
             let (context, features) = (Arc::clone(context), features.clone());
             let runtime = Handle::current();
-            let search = move || search(&runtime, &context, &features, plan);
+            let under_way = context.searches.begin().await;
+            let search = move || {
+                let found = search(&runtime, &context, &features, plan);
+                drop(under_way);
+                found
+            };
             let searched = tokio::task::spawn_blocking(search).await;
             searched.unwrap_or_else(|error| Found::untestable(error.to_string()))
         }
     };
+    let found = match context.gone() {
+        Some(gone) if found.status == Status::Passed => Found::untestable(gone.to_string()),
+        _ => found,
+    };
+    let failed = matches!(found.status, Status::Failed(_));
+    context.presence.ended(ID, failed);
+    if failed {
+        context.presence.find_out(context, ID).await;
+    }
     Outcome {
         case: ID.to_owned(),
         title: TITLE.to_owned(),
@@ -183,6 +201,10 @@ fn search(runtime: &Handle, context: &Context, features: &Features, plan: Plan) 
     let outcome = TestRunner::new_with_rng(config, rng).run(
         &vec(step(), 1..=plan.steps_max),
         |history: Vec<Step>| {
+            // Histories say nothing any more: what was found, if anything was, stands.
+            if context.searches.are_stopped() || context.gone().is_some() {
+                return Ok(());
+            }
             let attempt = attempts.fetch_add(1, Ordering::Relaxed);
             let transcript = Transcript::default();
             let driven = drive(
@@ -193,12 +215,17 @@ fn search(runtime: &Handle, context: &Context, features: &Features, plan: Plan) 
                 attempt,
                 &transcript,
             );
-            runtime.block_on(driven).map_err(|deviation| {
-                let reason = deviation.problem.clone();
-                let seen = (deviation, transcript.entries());
-                *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
-                TestCaseError::fail(reason)
-            })
+            let driven = runtime.block_on(context.searches.unless_stopped(driven));
+            let Some(Err(deviation)) = driven else {
+                return Ok(());
+            };
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.is_some() && context.gone().is_some() {
+                return Ok(());
+            }
+            let reason = deviation.problem.clone();
+            *last = Some((deviation, transcript.entries()));
+            Err(TestCaseError::fail(reason))
         },
     );
     let last = last.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -13,7 +13,9 @@ pub(super) fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<
     let failed = document.clauses_with(&["failed"]);
     let (message, color) = match document.result.problem {
         Some(_) => ("unreachable".to_owned(), "lightgrey"),
-        None if failed > 0 => (format!("{passed}/{all} clauses"), "red"),
+        None if failed > 0 || document.result.engine_gone.is_some() => {
+            (format!("{passed}/{all} clauses"), "red")
+        }
         None if passed == all => (format!("{passed}/{all} clauses"), "brightgreen"),
         None => (format!("{passed}/{all} clauses"), "yellow"),
     };

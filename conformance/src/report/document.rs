@@ -9,6 +9,7 @@ use super::{
     Run,
     clauses::title_of,
     serial::{counts, described, milliseconds, rfc3339, snake_case, verdict_name},
+    shown,
 };
 use crate::{
     expectation::Stale,
@@ -113,6 +114,7 @@ pub(crate) struct ResultReport<'r> {
     pub(crate) exit_code: u8,
     pub(crate) interrupted: bool,
     pub(crate) problem: Option<&'r str>,
+    pub(crate) engine_gone: Option<GoneReport<'r>>,
     /// Whether no case was left out.
     pub(crate) complete: bool,
     pub(crate) left_out: usize,
@@ -126,6 +128,16 @@ pub(crate) struct ResultReport<'r> {
     /// The command that runs the failures again.
     pub(crate) again: Option<String>,
     pub(crate) clauses: Vec<ClauseReport<'r>>,
+}
+
+/// An engine that went away during the run.
+#[derive(Debug, Serialize)]
+pub(crate) struct GoneReport<'r> {
+    pub(crate) problem: &'r str,
+    /// The cases that were running.
+    pub(crate) beside: &'r [String],
+    /// The command that runs them one at a time.
+    pub(crate) again: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -254,6 +266,11 @@ impl<'r> ResultReport<'r> {
             exit_code: ending.exit_code,
             interrupted: ending.interrupted,
             problem: ending.problem.as_deref(),
+            engine_gone: run.gone.as_ref().map(|gone| GoneReport {
+                problem: &gone.problem,
+                beside: &gone.beside,
+                again: run.one_at_a_time(),
+            }),
             complete: run.complete,
             left_out: run.left_out,
             counts: CaseVerdict::ALL
@@ -350,6 +367,21 @@ impl<'r> FailureReport<'r> {
             mismatches: failure.mismatches.iter().map(MismatchReport::of).collect(),
             history: &failure.history,
         }
+    }
+}
+
+impl GoneReport<'_> {
+    /// In one line, for people.
+    pub(crate) fn describe(&self) -> String {
+        let first = self.problem.lines().next().unwrap_or_default();
+        let beside = match self.beside {
+            [] => "while no case was running".to_owned(),
+            ids => format!("beside {}", ids.join(", ")),
+        };
+        format!(
+            "the engine went away during the run, {beside}: {}",
+            shown(first)
+        )
     }
 }
 

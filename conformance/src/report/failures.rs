@@ -25,6 +25,7 @@ pub(super) fn write(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Res
         })
     };
     let decides = |outcome: &Outcome| outcome.decides_against(run.strict);
+    gone(run, out)?;
     for (outcome, failure) in failures().filter(|(it, _)| decides(it)) {
         write_one(run.ledger, run.strict, outcome, failure, out)?;
     }
@@ -60,6 +61,38 @@ pub(super) fn write(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Res
         )?;
     }
     Ok(())
+}
+
+/// What is known of an engine that has gone away, and how to find out why.
+fn gone(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let Some(gone) = &run.gone else {
+        return Ok(());
+    };
+    writeln!(
+        out,
+        "\n{BAD}THE ENGINE WENT AWAY{BAD:#} during the run, and the run was stopped"
+    )?;
+    for (index, line) in gone.problem.lines().enumerate() {
+        let name = if index == 0 { "seen" } else { "" };
+        writeln!(out, "  {name:<9} {}", printable(line, FRAME_CHARACTERS))?;
+    }
+    let reason = gone.to_string();
+    let unbegun = |it: &&Outcome| matches!(&it.status, Status::Untestable(why) if *why == reason);
+    let unbegun = run.outcomes.iter().filter(unbegun).count();
+    field(
+        out,
+        "unbegun",
+        &format!("{unbegun} cases, which are untestable"),
+    )?;
+    let Some(command) = run.one_at_a_time() else {
+        return field(out, "running", "no case");
+    };
+    field(out, "running", &gone.beside.join(" "))?;
+    writeln!(
+        out,
+        "  to find out which of them it was, run them one at a time:"
+    )?;
+    writeln!(out, "    {command}")
 }
 
 pub(super) fn write_one(

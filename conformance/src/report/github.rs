@@ -8,6 +8,9 @@ pub(super) fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<
     if let Some(problem) = document.result.problem {
         annotate("The run did not take place", &shown(problem), out)?;
     }
+    if let Some(gone) = &document.result.engine_gone {
+        annotate("The engine went away", &gone.describe(), out)?;
+    }
     for case in document.cases.iter().filter(|it| it.counts_as_failed()) {
         let title = format!("{} ({})", shown(case.id), case.clauses.join(", "));
         let mut lines = vec![shown(case.title), plain::headline(case)];

@@ -79,6 +79,12 @@ fn heading(document: &Document<'_>) -> Markup {
             @if result.interrupted {
                 p.problem { "The run was interrupted; this is what had ended by then." }
             }
+            @if let Some(gone) = &result.engine_gone {
+                p.problem { "The run was stopped: " (gone.describe()) }
+                @if let Some(again) = &gone.again {
+                    p { "One at a time: " code { (shown(again)) } }
+                }
+            }
             @for stale in result.stale_expectations {
                 p.problem { "Stale expectation: " (shown(&stale.describe())) }
             }

@@ -29,6 +29,9 @@ pub(super) fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<
     if let Some(problem) = document.result.problem {
         whole.add_test_case(wrong("target", NonSuccessKind::Error, problem));
     }
+    if let Some(gone) = &document.result.engine_gone {
+        whole.add_test_case(wrong("target", NonSuccessKind::Error, &gone.describe()));
+    }
     for stale in document.result.stale_expectations {
         if let Stale::Unknown(case) = stale {
             whole.add_test_case(wrong(case, NonSuccessKind::Failure, &stale.describe()));

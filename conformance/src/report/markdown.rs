@@ -39,6 +39,12 @@ pub(super) fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<
             "**The run was interrupted:** this is what had ended by then.\n"
         )?;
     }
+    if let Some(gone) = &result.engine_gone {
+        writeln!(out, "**The run was stopped:** {}\n", text(&gone.describe()))?;
+        if let Some(again) = &gone.again {
+            writeln!(out, "One at a time: {}\n", code(again))?;
+        }
+    }
     counts(document, out)?;
     table(document, out)?;
     for stale in result.stale_expectations {

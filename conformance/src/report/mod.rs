@@ -19,6 +19,7 @@ mod tap;
 
 use std::{
     io::{self, Write},
+    sync::Arc,
     time::Duration,
 };
 
@@ -30,7 +31,8 @@ pub use self::{
 use crate::{
     expectation::Stale,
     ledger::Ledger,
-    verdict::{CaseVerdict, Outcome, Status, Tally, Verdict},
+    runner::Gone,
+    verdict::{CaseVerdict, Outcome, Status, Tally, Unrun, Verdict},
 };
 
 /// A run that has ended, with what is needed to judge it.
@@ -44,6 +46,10 @@ pub struct Run<'r> {
     pub complete: bool,
     /// Whether every level decides.
     pub strict: bool,
+    /// Whether the engine has gone away, and what was running then.
+    pub gone: Option<Arc<Gone>>,
+    /// What decides and was not run.
+    pub unrun: Unrun,
     /// How many cases were left out, since they take long and were not asked for.
     pub left_out: usize,
     /// Expectations that have to go, or to be mended.
@@ -186,7 +192,20 @@ fn summary(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
 
 impl Run<'_> {
     fn verdict_of(&self, clause: &crate::ledger::Clause) -> Verdict {
-        Verdict::of(clause, self.outcomes, self.complete, self.strict)
+        Verdict::of(
+            clause,
+            self.outcomes,
+            &self.unrun,
+            self.complete,
+            self.strict,
+        )
+    }
+
+    /// The command that runs one at a time what was running when the engine went away.
+    fn one_at_a_time(&self) -> Option<String> {
+        let ids = self.gone.as_ref()?.beside.join(" ");
+        let command = format!("{} --jobs 1 {ids}{}", self.again, self.again_behind);
+        (!ids.is_empty()).then_some(command)
     }
 
     fn documented(&self) -> impl Iterator<Item = (&str, Verdict)> {

@@ -36,6 +36,9 @@ pub(super) fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<
         let number = cases + index + 1;
         writeln!(out, "not ok {number} - {}", described(&stale.describe()))?;
     }
+    if let Some(gone) = &document.result.engine_gone {
+        writeln!(out, "Bail out! {}", gone.describe())?;
+    }
     if document.result.interrupted {
         writeln!(out, "Bail out! interrupted")?;
     }

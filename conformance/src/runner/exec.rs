@@ -10,7 +10,7 @@ use crate::{
     case::{Action, Case, RawOpcode, Step},
     endpoint::Endpoint,
     exchange::Exchange,
-    session::{Session, Stop},
+    session::{ConnectError, Session, Stop},
     template::{Mismatch, Scope, TemplateError},
     transcript::{Direction, Transcript},
     verdict::Failure,
@@ -38,6 +38,10 @@ pub(super) struct CaseRun<'c> {
     pub(super) mapped: bool,
     /// What takes back the registrations of a case with ids that others use as well.
     undo: Vec<(String, String)>,
+    /// Whether it has opened a session.
+    pub(super) began: bool,
+    /// Whether a connection has ended that the engine had not closed, or could not be had.
+    pub(super) lost: bool,
 }
 
 /// Why a step failed.
@@ -118,6 +122,8 @@ impl<'c> CaseRun<'c> {
             remarks: Vec::new(),
             mapped: false,
             undo: Vec::new(),
+            began: false,
+            lost: false,
         }
     }
 
@@ -186,15 +192,32 @@ impl<'c> CaseRun<'c> {
     }
 
     async fn connect(&mut self, name: &str) -> Result<(), Fault> {
-        let target = &self.context.target;
-        let patience = self.context.pace.patience;
-        let opened =
-            Session::connect(&target.url, name, target.hello, patience, &self.transcript).await;
+        let mut opened = self.open(name).await;
+        // A case that has not begun is not held to blame for an engine that is being restarted.
+        if opened.is_err() && !self.began {
+            let presence = &self.context.presence;
+            if presence
+                .find_out(self.context, &self.case.id)
+                .await
+                .is_none()
+            {
+                opened = self.open(name).await;
+            }
+        }
+        self.lost |= opened.is_err();
         let mut session = opened
             .map_err(|error| Fault::new(format!("a session for `{name}`"), error.to_string()))?;
-        session.restore_names(&target.config_keys);
+        self.began = true;
+        self.context.presence.opened(&self.case.id);
+        session.restore_names(&self.context.target.config_keys);
         self.sessions.insert(name.to_owned(), session);
         Ok(())
+    }
+
+    async fn open(&self, name: &str) -> Result<Session, ConnectError> {
+        let target = &self.context.target;
+        let patience = self.context.pace.patience;
+        Session::connect(&target.url, name, target.hello, patience, &self.transcript).await
     }
 
     async fn send(&mut self, on: &str, template: &Value) -> Result<(), Fault> {
@@ -238,7 +261,10 @@ impl<'c> CaseRun<'c> {
 
     async fn close(&mut self, on: &str, code: u16) -> Result<(), Fault> {
         let (deadline, patience_ms) = self.deadline();
-        let closed = self.session(on)?.close(code, deadline).await;
+        let session = self.session(on)?;
+        let closed = session.close(code, deadline).await;
+        let lost = session.was_lost();
+        self.lost |= lost;
         closed.map_err(|stop| Fault::stopped("the end of the connection", stop, patience_ms))?;
         self.sessions.remove(on);
         Ok(())
@@ -285,7 +311,20 @@ impl<'c> CaseRun<'c> {
         for session in self.sessions.values_mut() {
             // The case has been judged; an engine that does not close fails the case about it.
             let _ = session.close(1000, deadline).await;
+            self.lost |= session.was_lost();
         }
+    }
+}
+
+/// How a case ends that has not noticed that the engine is gone.
+pub(super) fn cut_off() -> Failure {
+    Failure {
+        step: None,
+        expected: "an engine that is there until the case has ended".to_owned(),
+        problem: "it went away while the case was running".to_owned(),
+        mismatches: Vec::new(),
+        history: Vec::new(),
+        is_the_cases: false,
     }
 }
 

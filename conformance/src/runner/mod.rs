@@ -5,6 +5,7 @@
 mod exchanges;
 mod exec;
 mod once;
+mod presence;
 mod requests;
 mod waits;
 
@@ -14,7 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(crate) use self::exec::describe as describe_stop;
+pub use self::presence::Gone;
+pub(crate) use self::{exec::describe as describe_stop, presence::Presence};
 use tokio::{
     sync::{OnceCell, Semaphore, mpsc},
     task::JoinSet,
@@ -26,7 +28,7 @@ use crate::{
     endpoint::{Callback, Endpoints, EndpointsError},
     exchange,
     expectation::Expectation,
-    histories,
+    histories::{self, Searches},
     mapping::ConfigKeys,
     schema::FrameSchemas,
     session::{ConnectError, Session},
@@ -141,6 +143,8 @@ pub struct Context {
     /// Opened for the first case that has any.
     endpoints: Arc<OnceCell<Endpoints>>,
     pub(crate) http: exchange::Client,
+    pub(crate) presence: Arc<Presence>,
+    pub(crate) searches: Arc<Searches>,
 }
 
 impl Context {
@@ -158,6 +162,8 @@ impl Context {
             schemas: Arc::new(FrameSchemas::embedded()?),
             endpoints: Arc::default(),
             http: exchange::client(),
+            presence: Arc::new(Presence::new(pace.patience)),
+            searches: Arc::default(),
         })
     }
 
@@ -169,7 +175,33 @@ impl Context {
             schemas: Arc::clone(&self.schemas),
             endpoints: Arc::clone(&self.endpoints),
             http: self.http.clone(),
+            presence: Arc::clone(&self.presence),
+            searches: Arc::clone(&self.searches),
         }
+    }
+
+    /// Ends what a run has left under way that was not awaited to its end; histories are searched
+    /// on a thread of their own, which needs the runtime.
+    pub async fn end(&self) {
+        self.searches.stop().await;
+    }
+
+    /// Whether the engine has gone away during the run.
+    #[must_use]
+    pub fn gone(&self) -> Option<Arc<Gone>> {
+        self.presence.gone()
+    }
+
+    /// Likewise, when it is known in case that it is just being found out.
+    pub async fn found_out(&self) -> Option<Arc<Gone>> {
+        self.presence.settled().await
+    }
+
+    /// The engine's process, which the suite had started, has ended: if nobody listens any more
+    /// the engine is gone.
+    pub async fn process_ended(&self, how: String) {
+        self.presence.process_ended(how);
+        self.presence.find_out(self, "").await;
     }
 
     /// The servers behind the endpoints of the cases.
@@ -189,10 +221,19 @@ impl Context {
     /// Why there is none.
     pub async fn reach(&self) -> Result<(), ConnectError> {
         let patience = self.pace.patience;
+        self.visit(patience, patience).await
+    }
+
+    /// Likewise, without waiting for the end of the session.
+    pub(crate) async fn look(&self, patience: Duration) -> Result<(), ConnectError> {
+        self.visit(patience, Duration::ZERO).await
+    }
+
+    async fn visit(&self, patience: Duration, close_time: Duration) -> Result<(), ConnectError> {
         let transcript = Transcript::default();
         let mut session =
             Session::connect(&self.target.url, "probe", false, patience, &transcript).await?;
-        let deadline = tokio::time::Instant::now() + patience;
+        let deadline = tokio::time::Instant::now() + close_time;
         // Whether it also closes in good order is for the cases to judge.
         let _ = session.close(1000, deadline).await;
         Ok(())
@@ -297,20 +338,32 @@ async fn run_batch(
 
 /// Runs one case.
 pub async fn run_case(context: &Context, case: &Case, features: &Features) -> Outcome {
+    let gone = context.presence.settled().await;
     let began = Instant::now();
     let transcript = Transcript::default();
     let (mut branches, mut remarks) = (Vec::new(), Vec::new());
     let mut mapped = false;
     let excused = |it: &&Expectation| it.case == case.id;
     let not_applicable = context.target.not_applicable.iter().find(excused);
-    let obstacle = obstacle(context, case, features);
+    let obstacle = obstacle(context, case, features).or(gone.map(|it| it.to_string()));
     let status = match (not_applicable, obstacle) {
         (Some(Expectation { reason, .. }), _) => Status::NotApplicable(reason.clone()),
         (None, Some(reason)) => Status::Untestable(reason),
         (None, None) => {
             let mut run = exec::CaseRun::new(context, case, features, transcript.clone());
-            let status = match run.perform().await {
+            let done = tokio::select! {
+                done = run.perform() => done,
+                () = context.presence.until_long_gone() => Err(exec::cut_off()),
+            };
+            run.clean_up().await;
+            context.presence.ended(&case.id, run.lost);
+            if run.lost {
+                context.presence.find_out(context, &case.id).await;
+            }
+            let never_began = context.gone().filter(|_| !run.began);
+            let status = match done {
                 Ok(()) => Status::Passed,
+                Err(_) if let Some(gone) = never_began => Status::Untestable(gone.to_string()),
                 // Without the message nothing can be said of it, good or bad.
                 Err(failure) if case.probes.is_some() => {
                     let Failure {
@@ -321,7 +374,6 @@ pub async fn run_case(context: &Context, case: &Case, features: &Features) -> Ou
                 Err(failure) if failure.is_the_cases => Status::Broken(failure.problem),
                 Err(failure) => Status::Failed(Box::new(failure)),
             };
-            run.clean_up().await;
             mapped = run.mapped;
             (branches, remarks) = (run.branches, run.remarks);
             status

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use conformance::{
     histories,
     ledger::Ledger,
-    verdict::{Outcome, Status, Verdict},
+    verdict::{Outcome, Status, Unrun, Verdict},
 };
 use serde_json::{Value, json};
 
@@ -159,7 +159,13 @@ async fn an_engine_that_forgets_to_unregister_fails() {
     let forgetful = Faulty::incoming(|frame| !is(frame, "unregisterfunction"));
     let outcomes = judge(forgetful, Part::Clause("RF-10")).await;
     let ledger = Ledger::embedded().unwrap();
-    let verdict = Verdict::of(ledger.clause("RF-10").unwrap(), &outcomes, true, false);
+    let verdict = Verdict::of(
+        ledger.clause("RF-10").unwrap(),
+        &outcomes,
+        &Unrun::default(),
+        true,
+        false,
+    );
     assert!(
         matches!(verdict, Verdict::InPart(_) | Verdict::Failed),
         "RF-10 is {verdict:?}"

@@ -9,7 +9,7 @@ use conformance::{
     report::{Document, Ending, Format, Heading, Run},
     template::Mismatch,
     transcript::{Direction, Entry},
-    verdict::{Failure, Outcome, Status},
+    verdict::{Failure, Outcome, Status, Unrun},
 };
 use serde_json::Value;
 
@@ -79,6 +79,8 @@ fn rendered(format: Format, text: &str) -> String {
         ledger: &Ledger::embedded().unwrap(),
         outcomes: &outcomes,
         complete: false,
+        gone: None,
+        unrun: Unrun::default(),
         strict: false,
         left_out: 0,
         stale: &[],

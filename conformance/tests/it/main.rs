@@ -9,6 +9,7 @@
 )]
 
 mod command;
+mod crashes;
 mod data;
 mod diff;
 mod endpoint_faults;

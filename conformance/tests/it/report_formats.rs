@@ -9,7 +9,7 @@ use std::{
 use conformance::{
     ledger::Ledger,
     report::{Document, Ending, Format, Heading, Run},
-    verdict::Outcome,
+    verdict::{Outcome, Unrun},
 };
 use serde_json::{Value, json};
 
@@ -410,6 +410,8 @@ async fn what_people_read_of_a_failing_run() {
         ledger: &ledger,
         outcomes: &outcomes,
         complete: false,
+        gone: None,
+        unrun: Unrun::default(),
         strict: false,
         left_out: 0,
         stale: &[],

@@ -8,7 +8,7 @@ use conformance::{
     report::{self, Run},
     session::Session,
     transcript::{Entry, Transcript},
-    verdict::{Outcome, Status},
+    verdict::{Outcome, Status, Unrun},
 };
 use reference::{
     FixedEnvironment, Limits, Options, Server,
@@ -462,6 +462,8 @@ async fn the_report_of_a_failing_run() {
         ledger: &Ledger::embedded().unwrap(),
         outcomes: &outcomes,
         complete: false,
+        gone: None,
+        unrun: Unrun::default(),
         strict: false,
         left_out: 0,
         stale: &[],

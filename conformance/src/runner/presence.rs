@@ -1,0 +1,175 @@
+//! Whether the engine is still there while cases run against it. One that has crashed would fail
+//! every case that comes after, and none of these failures would say anything.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+
+use super::Context;
+
+/// The longest that an engine is waited for which does not listen any more.
+const RETURN_TIME_MAX: Duration = Duration::from_secs(10);
+/// How often it is looked whether it listens again.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long a case may go on with an engine that is gone: most learn it from their sessions.
+const LAST_WORDS_TIME_MAX: Duration = Duration::from_millis(500);
+
+/// An engine that was there when the run began, and is no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// The cases that were running when it went, in order of their ids.
+    pub beside: Vec<String>,
+    /// How it shows, for a person.
+    pub problem: String,
+}
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the engine went away during the run, ")?;
+        match self.beside.as_slice() {
+            [] => f.write_str("while no case was running"),
+            ids => write!(f, "beside {}", ids.join(", ")),
+        }
+    }
+}
+
+/// What is known of the engine's presence; shared by everything in a run.
+#[derive(Debug)]
+pub(crate) struct Presence {
+    /// How long it may be away without being gone.
+    return_time: Duration,
+    seen: Mutex<Seen>,
+    /// Held while it is found out; no case begins meanwhile.
+    doubt: tokio::sync::Mutex<()>,
+    gone: watch::Sender<Option<Arc<Gone>>>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// The cases that have opened a session and have not ended.
+    running: BTreeSet<String>,
+    /// Those that have ended with a lost connection since a session was last opened.
+    lost: BTreeSet<String>,
+    /// When a session was last opened.
+    last: Option<Instant>,
+    /// How the process ended that the suite had started.
+    process: Option<String>,
+}
+
+impl Presence {
+    pub(super) fn new(patience: Duration) -> Self {
+        Self {
+            return_time: patience.min(RETURN_TIME_MAX),
+            seen: Mutex::default(),
+            doubt: tokio::sync::Mutex::default(),
+            gone: watch::Sender::default(),
+        }
+    }
+
+    pub(crate) fn gone(&self) -> Option<Arc<Gone>> {
+        self.gone.borrow().clone()
+    }
+
+    /// Waits until nobody doubts that the engine is there. A case begins only then.
+    pub(crate) async fn settled(&self) -> Option<Arc<Gone>> {
+        drop(self.doubt.lock().await);
+        self.gone()
+    }
+
+    /// A case has opened a session.
+    pub(crate) fn opened(&self, case: &str) {
+        let mut seen = self.seen();
+        seen.running.insert(case.to_owned());
+        seen.alive();
+    }
+
+    /// A case has ended.
+    pub(crate) fn ended(&self, case: &str, lost_a_connection: bool) {
+        let mut seen = self.seen();
+        if seen.running.remove(case) && lost_a_connection {
+            seen.lost.insert(case.to_owned());
+        }
+    }
+
+    /// The process that the suite had started has ended.
+    pub(super) fn process_ended(&self, how: String) {
+        self.seen().process = Some(how);
+    }
+
+    /// Ends when the engine is gone, and the cases that were running had time to notice.
+    pub(super) async fn until_long_gone(&self) {
+        let mut gone = self.gone.subscribe();
+        // The sender lives as long as `self`.
+        let _ = gone.wait_for(Option::is_some).await;
+        sleep(LAST_WORDS_TIME_MAX).await;
+    }
+
+    /// Finds out whether the engine is still there, on behalf of a case that could not connect,
+    /// or has lost a connection. One that listens again in time is there; one that refuses a
+    /// session while others go on is, too.
+    pub(crate) async fn find_out(&self, context: &Context, case: &str) -> Option<Arc<Gone>> {
+        let asked = Instant::now();
+        let _no_case_begins = self.doubt.lock().await;
+        if let Some(gone) = self.gone() {
+            return Some(gone);
+        }
+        if self.seen().last.is_some_and(|it| it > asked) {
+            return None;
+        }
+        let suspects = {
+            let seen = self.seen();
+            seen.running.union(&seen.lost).cloned().collect()
+        };
+        let deadline = Instant::now() + self.return_time;
+        let error = loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let error = match context.look(left.max(LOOK_EVERY)).await {
+                Ok(()) => {
+                    self.seen().alive();
+                    return None;
+                }
+                Err(error) => error,
+            };
+            if !error.nobody_listens && self.seen().others_run(case) {
+                return None;
+            }
+            let nobody_restarts_it = error.nobody_listens && self.seen().process.is_some();
+            if nobody_restarts_it || Instant::now() >= deadline {
+                break error;
+            }
+            sleep(LOOK_EVERY).await;
+        };
+        let gone = Arc::new(Gone {
+            beside: suspects,
+            problem: match self.seen().process.take() {
+                Some(how) => format!("its process ended: {how}"),
+                None => error.to_string(),
+            },
+        });
+        self.gone.send_replace(Some(Arc::clone(&gone)));
+        Some(gone)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    fn alive(&mut self) {
+        self.last = Some(Instant::now());
+        self.lost.clear();
+    }
+
+    fn others_run(&self, case: &str) -> bool {
+        self.running.iter().any(|it| it != case)
+    }
+}
