@@ -379,8 +379,25 @@ async fn open(url: &str) -> Result<Socket, Unopened> {
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
     let (socket, _) = client_async_with_config(request, MaybeTlsStream::Plain(tcp), Some(config))
         .await
-        .map_err(Unopened::new)?;
+        .map_err(no_handshake)?;
     Ok(socket)
+}
+
+/// Why there is a server, and no WebSocket.
+fn no_handshake(error: Error) -> Unopened {
+    let problem = error.to_string();
+    Unopened::new(match error {
+        Error::Http(answer) => format!(
+            "the handshake was answered with HTTP {}: there is a server of HTTP, and no WebSocket \
+             at this path, or it takes no more sessions",
+            answer.status()
+        ),
+        Error::Protocol(_) | Error::Io(_) => format!(
+            "the handshake was not answered as HTTP is ({problem}): does the port belong to \
+             something else, or speak TLS?"
+        ),
+        _ => problem,
+    })
 }
 
 /// Reads until the connection ends, and answers pings by doing so.

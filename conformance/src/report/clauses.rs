@@ -145,6 +145,9 @@ fn brief(run: &Run<'_>, clauses: Vec<&Clause>, out: &mut dyn Write) -> io::Resul
         count("differs") + count("failed"),
         count("untestable") + count("not selected"),
     )?;
+    if run.diagnosis().is_some() {
+        return Ok(());
+    }
     for (clause, verdict) in &judged {
         if matches!(verdict, Verdict::Differs | Verdict::Failed) {
             row(run, clause, out)?;

@@ -1,12 +1,18 @@
 //! What failed, with everything that is needed to understand it.
 
-use std::io::{self, Write};
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+};
 
 use super::{
-    Run, Style, printable,
+    Run, Style, diagnosis,
+    groups::{Group, grouped},
+    printable,
     style::{BAD, DOUBT, FAINT, STRONG},
 };
 use crate::{
+    histories,
     ledger::Ledger,
     transcript::{Direction, Entry},
     verdict::{Failure, Outcome, Status},
@@ -14,29 +20,54 @@ use crate::{
 
 const FRAME_CHARACTERS: usize = 600;
 const VALUE_CHARACTERS: usize = 300;
+/// How many cases are named that failed as another did, or that differ without deciding.
+const OTHERS_MAX: usize = 6;
+const DIFFERING_MAX: usize = 25;
+/// With more failures than these it is their clauses that are run again.
+const AGAIN_MAX: usize = 25;
 /// Beyond this the middle of a transcript is left out.
 const TRANSCRIPT_ENTRIES: usize = 80;
 
 pub(super) fn write(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let failures = || {
         run.outcomes.iter().filter_map(|it| match &it.status {
-            Status::Failed(failure) => Some((it, failure)),
+            Status::Failed(failure) => Some((it, failure.as_ref())),
             _ => None,
         })
     };
     let decides = |outcome: &Outcome| outcome.decides_against(run.strict);
     gone(run, out)?;
-    for (outcome, failure) in failures().filter(|(it, _)| decides(it)) {
+    diagnosis::write(run, out)?;
+    let deciding: Vec<_> = failures().filter(|(it, _)| decides(it)).collect();
+    let groups = match style.verbose {
+        true => Vec::new(),
+        false => grouped(deciding.clone(), run.diagnosis().is_some()),
+    };
+    for group in &groups {
+        let (outcome, failure) = group.first;
         write_one(run.ledger, run.strict, outcome, failure, out)?;
+        others(group, out)?;
     }
-    let differing: Vec<_> = failures().filter(|(it, _)| !decides(it)).collect();
+    if style.verbose {
+        for (outcome, failure) in deciding {
+            write_one(run.ledger, run.strict, outcome, failure, out)?;
+        }
+    }
+    let told = style.verbose || run.diagnosis().is_none();
+    let differing = failures().filter(|(it, _)| told && !decides(it));
+    let differing: Vec<_> = differing.collect();
     if !differing.is_empty() && !style.verbose {
         writeln!(
             out,
             "\n{STRONG}Differs without deciding (--verbose tells how){STRONG:#}"
         )?;
     }
-    for (outcome, failure) in differing {
+    let more = differing.len().saturating_sub(DIFFERING_MAX);
+    let shown = match style.verbose {
+        true => usize::MAX,
+        false => DIFFERING_MAX,
+    };
+    for (outcome, failure) in differing.into_iter().take(shown) {
         if style.verbose {
             write_one(run.ledger, run.strict, outcome, failure, out)?;
         } else {
@@ -44,23 +75,54 @@ pub(super) fn write(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Res
             writeln!(out, "  {DOUBT}{level:<9}{DOUBT:#} {id}: {}", outcome.title)?;
         }
     }
+    if more > 0 && !style.verbose {
+        writeln!(out, "  … and {more} more")?;
+    }
     malformed(run, out)?;
-    let failed: Vec<&str> = run
+    again(run, out)
+}
+
+/// The command that runs the failures again: by their ids, or their clauses if they are many.
+fn again(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let failed = run
         .outcomes
         .iter()
-        .filter(|it| decides(it))
-        .map(|it| it.case.as_str())
-        .collect();
-    if !failed.is_empty() {
-        writeln!(
-            out,
-            "\nagain: {} {}{}",
-            run.again,
-            failed.join(" "),
-            run.again_behind
-        )?;
+        .filter(|it| it.decides_against(run.strict));
+    let ids: Vec<&str> = failed.clone().map(|it| it.case.as_str()).collect();
+    let clause = |it: &'_ Outcome| match it.clauses.first() {
+        Some(clause) if it.case != histories::ID => clause.clone(),
+        _ => it.case.clone(),
+    };
+    let clauses: BTreeSet<String> = failed.map(clause).collect();
+    let (what, note) = match ids.len() {
+        0 => return Ok(()),
+        1..=AGAIN_MAX => (ids.join(" "), ""),
+        _ => (
+            clauses.into_iter().collect::<Vec<_>>().join(" "),
+            "       (the clauses of what failed; reports name the cases)\n",
+        ),
+    };
+    let (front, behind) = (run.again, run.again_behind);
+    write!(out, "\nagain: {front} {what}{behind}\n{note}")
+}
+
+/// What failed in the same way as the one that is shown.
+fn others(group: &Group<'_>, out: &mut dyn Write) -> io::Result<()> {
+    if group.others.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let ids = group.others.iter().map(|(it, _)| it.case.as_str());
+    let named: Vec<&str> = ids.take(OTHERS_MAX).collect();
+    let more = match group.others.len().saturating_sub(OTHERS_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    writeln!(
+        out,
+        "{STRONG}{} cases failed in the same way{STRONG:#} (--verbose shows each): this one, {}{more}",
+        group.len(),
+        named.join(", ")
+    )
 }
 
 /// What is known of an engine that has gone away, and how to find out why.

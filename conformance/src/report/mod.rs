@@ -2,12 +2,14 @@
 
 mod badge;
 mod clauses;
+mod diagnosis;
 pub mod diff;
 mod document;
 mod explain;
 mod failures;
 mod format;
 mod github;
+mod groups;
 mod html;
 mod junit;
 pub mod live;

@@ -19,6 +19,7 @@ mod firing_faults;
 mod hostile_reports;
 mod init;
 mod lint;
+mod no_engines;
 mod profiles;
 #[cfg(unix)]
 mod recipes;

@@ -13,7 +13,7 @@ use crate::{
     engines::{Fate, Faulty, serve},
 };
 
-const RUN: [&str; 2] = ["run", "trigger-of-unknown-type-is-refused"];
+const RUN: [&str; 2] = ["run", "RT-07"];
 const ESCAPE: &str = "\u{1b}[";
 
 /// What is printed through a pipe.
