@@ -2,9 +2,15 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+    builder::FalseyValueParser,
+};
 use clap_complete::Shell;
-use conformance::case::Level;
+use conformance::{
+    case::Level,
+    target_file::{self, TargetFile},
+};
 
 use crate::diffing::{self, DiffArgs};
 
@@ -29,8 +35,77 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) run: RunArgs,
     /// When to use colour.
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        env = "CONFORMANCE_COLOR"
+    )]
     pub(crate) color: Color,
+}
+
+impl Cli {
+    /// Reads the command line. Where a target file says something of a run that neither the
+    /// command line nor the environment does, that is the default.
+    pub(crate) fn read() -> Self {
+        let cli = Self::read_with(None);
+        let args = match &cli.command {
+            None => &cli.run,
+            Some(Command::Run(args) | Command::Replay(args)) => args,
+            Some(_) => return cli,
+        };
+        let file = args.target.target.as_deref().map(TargetFile::read);
+        // What is wrong with a file is told later, in the reports as well.
+        let Some(Ok(file)) = file else {
+            return cli;
+        };
+        Self::read_with(Some(&file))
+    }
+
+    fn read_with(file: Option<&TargetFile>) -> Self {
+        let prepare = |command| {
+            let command = with_switches(command);
+            match file {
+                Some(file) => with_defaults(command, file),
+                None => command,
+            }
+        };
+        let mut command = prepare(Self::command());
+        for name in ["run", "replay"] {
+            command = command.mut_subcommand(name, prepare);
+        }
+        let matches = command.get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// Variables of flags say `1` and `0` as well as `true` and `false`.
+fn with_switches(command: clap::Command) -> clap::Command {
+    command.mut_args(|it| match it.get_action() {
+        ArgAction::SetTrue => it.value_parser(FalseyValueParser::new()),
+        _ => it,
+    })
+}
+
+fn with_defaults(mut command: clap::Command, file: &TargetFile) -> clap::Command {
+    for (flag, is_set) in [
+        ("env", file.env),
+        ("no_hello", file.hello == Some(false)),
+        ("slow", file.slow),
+        ("strict", file.strict),
+    ] {
+        if is_set {
+            command = command.mut_arg(flag, |it| it.default_value("true"));
+        }
+    }
+    for (key, value) in &file.run {
+        // Lists of commands live as long as the process does.
+        let words = target_file::words(value).unwrap_or_default().into_iter();
+        let words: Vec<&'static str> = words.map(|it| &*it.leak()).collect();
+        command = command.mut_arg(key.as_str(), |it| it.default_values(words));
+    }
+    command
 }
 
 #[derive(Debug, Subcommand)]
@@ -230,7 +305,7 @@ impl From<LevelArg> for Level {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Source {
     /// Take the cases from this folder instead of those built in.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", env = "CONFORMANCE_CASES")]
     pub(crate) cases: Option<PathBuf>,
 }
 
@@ -312,7 +387,7 @@ pub(crate) struct RunArgs {
     pub(crate) expected: Option<PathBuf>,
 
     /// Write the list of --expected anew, from what fails in this run.
-    #[arg(long, requires = "expected")]
+    #[arg(long, requires = "expected", env = "CONFORMANCE_UPDATE_EXPECTED")]
     pub(crate) update_expected: bool,
 
     /// Write a report as well: json, jsonl, junit, tap, markdown, badge or html, to a file or to

@@ -6,7 +6,6 @@ use std::{
 };
 
 use anstream::{AutoStream, ColorChoice, stream::RawStream};
-use clap::Parser;
 use conformance::{
     case::{Case, Cases, Level},
     environment::Environment,
@@ -27,7 +26,7 @@ use crate::{
 };
 
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     let color = cli.color;
     let mut out = colored(io::stdout(), color);
     let done = match cli.command.unwrap_or(Command::Run(Box::new(cli.run))) {

@@ -304,6 +304,10 @@ impl Runs {
             ..self.args.clone()
         };
         let mut settings = Settings::resolve(&args)?;
+        // The command line was read without knowing of two files.
+        settings.hello &= settings.file.hello.unwrap_or(true);
+        settings.strict |= settings.file.strict;
+        settings.slow |= settings.file.slow;
         // What was expected of an engine says nothing of what it does.
         settings.expectations.clear();
         let (profile, cases) = (settings.profile.as_ref(), std::mem::take(&mut self.cases));
@@ -335,18 +339,18 @@ impl Runs {
                     settings,
                     ledger: &self.ledger,
                     all: &self.all,
-                    context,
+                    context: Arc::clone(&context),
                     reports: &reports,
                 };
-                let done = suite.once(self.cases.clone(), interrupt).await;
-                if let Some(how) = engine.has_ended() {
-                    // If standard error is gone, there is nobody left to tell.
-                    let _ = writeln!(io::stderr(), "the engine ended during the run: {how}");
+                let mut judged = pin!(suite.once(self.cases.clone(), interrupt));
+                tokio::select! {
+                    done = &mut judged => done,
+                    how = engine.ended() => tokio::join!(judged, context.process_ended(how)).0,
                 }
-                done
             }
             Err(problem) => Err(problem),
         };
+        context.end().await;
         engine.end().await;
         done
     }

@@ -503,3 +503,36 @@ async fn collect(
     outcomes.sort_unstable_by(|a, b| a.case.cmp(&b.case));
     outcomes
 }
+
+#[cfg(test)]
+mod tests {
+    use conformance::case::Level;
+
+    use super::*;
+
+    fn outcome(status: Status) -> Outcome {
+        Outcome {
+            case: "a-case".to_owned(),
+            title: String::new(),
+            clauses: Vec::new(),
+            level: Level::Must,
+            quote: None,
+            status,
+            expected: None,
+            mapped: false,
+            branches: Vec::new(),
+            remarks: Vec::new(),
+            malformed: Vec::new(),
+            transcript: Vec::new(),
+            took: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn a_fault_of_the_suites_own_counts_for_more_than_what_is_known_beside_it() {
+        let broken = outcome(Status::Broken("a token has no value".to_owned()));
+        let passed = outcome(Status::Passed);
+        assert_eq!(exit_of(&[passed, broken], &[], false), Exit::OurFault);
+        assert_eq!(Exit::OurFault as u8, 70);
+    }
+}

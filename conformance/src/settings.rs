@@ -46,6 +46,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// Flags that are said or not have been filled in from the file when the command line was
+    /// read.
     pub(crate) fn resolve(args: &RunArgs) -> Result<Self, Problem> {
         let file = match &args.target.target {
             Some(path) => TargetFile::read(path).map_err(usage)?,
@@ -64,10 +66,10 @@ impl Settings {
             http_url: http_url(args, &file)?,
             variables: promised(args, &file)?,
             callback: callback(args, &file)?,
-            hello: !args.target.no_hello && file.hello.unwrap_or(true),
+            hello: !args.target.no_hello,
             pace: pace(args, &file)?,
-            strict: args.strict || file.strict,
-            slow: args.slow || of_profile.and_then(|it| it.slow).unwrap_or(file.slow),
+            strict: args.strict,
+            slow: args.slow || of_profile.and_then(|it| it.slow).unwrap_or_default(),
             histories: args
                 .histories
                 .or(of_profile.and_then(|it| it.histories))
@@ -137,7 +139,7 @@ fn promised(args: &RunArgs, file: &TargetFile) -> Result<BTreeMap<String, String
     let environment =
         Environment::embedded().map_err(|error| Problem::new(Exit::OurFault, error))?;
     let mut variables = BTreeMap::new();
-    if args.target.env || file.env {
+    if args.target.env {
         variables.extend(environment.set.clone());
     }
     variables.extend(file.variables.clone());

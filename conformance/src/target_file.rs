@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, fs, io, net::SocketAddr, path::Path};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
     expectation::Expectation,
@@ -60,7 +61,25 @@ pub struct TargetFile {
     pub profile: Option<String>,
     /// Profiles of its own, by name, beside those of the suite or in their place.
     pub profiles: BTreeMap<String, Profile>,
+    /// Other flags of `run`, by their names with underscores; [`RUN_KEYS`] are those that have a
+    /// place here.
+    pub run: BTreeMap<String, Value>,
 }
+
+/// The flags that stand in `run`.
+pub const RUN_KEYS: [&str; 11] = [
+    "cases",
+    "expected",
+    "fail_fast",
+    "level",
+    "repeat",
+    "report",
+    "seed",
+    "shard",
+    "shuffle",
+    "start_time_s",
+    "verbose",
+];
 
 /// Why a target file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +113,21 @@ pub enum TargetFileError {
         /// What is wrong with it.
         problem: String,
     },
+}
+
+/// What stands in a file as it would stand on a command line, a word a value; none if it could
+/// not stand there.
+#[must_use]
+pub fn words(value: &Value) -> Option<Vec<String>> {
+    let word = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    };
+    match value {
+        Value::Array(values) => values.iter().map(word).collect(),
+        value => word(value).map(|it| vec![it]),
+    }
 }
 
 impl TargetFile {
@@ -139,6 +173,17 @@ impl TargetFile {
         self.config_keys.check()?;
         for profile in profile::named(self.profiles.clone()).values() {
             profile.check()?;
+        }
+        for (key, value) in &self.run {
+            if !RUN_KEYS.contains(&key.as_str()) {
+                let keys = RUN_KEYS.join(", ");
+                return Err(format!("`run` has no `{key}`; it has {keys}"));
+            }
+            if words(value).is_none() {
+                return Err(format!(
+                    "`run.{key}` is neither a scalar nor a list of scalars"
+                ));
+            }
         }
         let excused = self.expected_failures.iter().chain(&self.not_applicable);
         if let Some(nameless) = excused.clone().find(|it| it.reason.trim().is_empty()) {

@@ -137,3 +137,32 @@ fn a_part_of_the_cases_of_a_clause_passes_it_in_part() {
     let (_, out, _) = run(&["run", "RT-10"]);
     assert!(out.contains("RT-10  passed  "), "{out}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flags_about_time_and_greetings_do_what_they_say() {
+    let url = server(Manner::SaysNothing).await;
+    let (_, out, _) = run_at(url.clone(), &["RT-05"]).await;
+    assert!(out.contains("1 case left out"), "{out}");
+    let (_, out, _) = run_at(url.clone(), &["RT-05", "--slow"]).await;
+    assert!(!out.contains("left out"), "{out}");
+    let select = "duplicate-trigger-id-is-refused";
+    let scaled = [select, "--patience-ms", "1000", "--time-scale", "0.1"];
+    let (_, out, _) = run_at(url.clone(), &scaled).await;
+    assert!(out.contains("arrived within 100 ms"), "{out}");
+    assert!(out.contains("engine::workers::register"), "{out}");
+    let (_, out, _) = run_at(url.clone(), &[select, "--no-hello"]).await;
+    assert!(!out.contains("engine::workers::register"), "{out}");
+    let (code, _, err) = run_at(url, &["--time-scale", "101"]).await;
+    assert_eq!(code, Some(2), "{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_go_where_http_url_says() {
+    let engine = crate::embedded::start().await.unwrap();
+    let (_, out, _) = run_at(engine.url(), &["RT-03"]).await;
+    assert!(out.contains("needs `http-trigger`"), "{out}");
+    let http_url = engine.http_url().unwrap();
+    let (code, out, err) = run_at(engine.url(), &["RT-03", "--http-url", &http_url]).await;
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(!out.contains("needs `http-trigger`"), "{out}");
+}

@@ -376,29 +376,120 @@ async fn runs_can_be_cut_short_repeated_ordered_and_divided() {
     assert_eq!(code, Some(2), "{err}");
 }
 
+/// The flags of `run`, as its help shows them, each with what is said of it.
+fn flags() -> Vec<(String, String)> {
+    let (code, help, _) = run(&["run", "--help"]);
+    assert_eq!(code, Some(0));
+    let mut flags: Vec<(String, String)> = Vec::new();
+    for line in help.lines().map(str::trim_start) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let is_flag = words.first().is_some_and(|it| it.starts_with('-'));
+        let long = words.iter().find_map(|it| it.strip_prefix("--"));
+        match (is_flag, long, flags.last_mut()) {
+            (true, Some(long), _) => {
+                let name = long.split(['[', '=']).next().unwrap();
+                flags.push((name.to_owned(), line.to_owned()));
+            }
+            (_, _, Some((_, about))) => *about += line,
+            _ => {}
+        }
+    }
+    flags.retain(|(name, _)| !["help", "version"].contains(&name.as_str()));
+    assert!(flags.len() > 25, "{flags:?}");
+    flags
+}
+
+/// Where a target file says what a flag says; none if it has no place there.
+fn place(flag: &str) -> Option<String> {
+    let is_at_top = |name: &str| {
+        let schema = conformance::assets::schemas();
+        let schema = schema.iter().find(|it| it.path == "target.json").unwrap();
+        let schema: Value = serde_json::from_str(schema.text).unwrap();
+        let top = schema["properties"].get(name).is_some();
+        let in_run = schema["properties"]["run"]["properties"]
+            .get(name)
+            .is_some();
+        (top || in_run).then(|| name.to_owned())
+    };
+    match flag {
+        // The file itself, an act, and a matter of the terminal.
+        "target" | "update-expected" | "color" => None,
+        "no-hello" => is_at_top("hello"),
+        "variable" => is_at_top("variables"),
+        flag => is_at_top(&flag.replace('-', "_")),
+    }
+}
+
 #[test]
-fn every_flag_has_an_environment_variable() {
-    let output = command(&["list"])
-        .env("CONFORMANCE_LEVEL", "text")
+fn every_flag_of_run_has_a_variable_and_a_place_in_the_target_file() {
+    for (flag, about) in flags() {
+        assert!(
+            about.contains("CONFORMANCE_") && about.contains("[env:"),
+            "--{flag}: {about}"
+        );
+        let excused = ["target", "update-expected", "color"].contains(&flag.as_str());
+        assert_eq!(place(&flag).is_none(), excused, "--{flag} in target.json");
+    }
+}
+
+#[test]
+fn what_stands_in_run_of_a_target_file_counts_for_less_than_all_else() {
+    let folder = Folder::new();
+    let report = folder.path("report.json");
+    let run_of_file = json!({
+        "level": ["must", "text"], "repeat": 2, "seed": 7, "shard": "1/2", "shuffle": true,
+        "verbose": true, "report": [format!("json={report}")], "start_time_s": 9,
+        "fail_fast": true,
+    });
+    let file = folder.write("target.json", &json!({"strict": true, "run": run_of_file}));
+    let options = || {
+        let text = fs::read_to_string(&report).unwrap();
+        let document: Value = serde_json::from_str(&text).unwrap();
+        document["options"].clone()
+    };
+    let (code, out, err) = run(&["run", "RT-07", "--target", &file]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.contains("time 2 of 2"), "{out}");
+    let told = options();
+    for (option, value) in [
+        ("levels", json!(["must", "text"])),
+        ("seed", json!("7")),
+        ("shard", json!("1/2")),
+        ("verbose", json!(true)),
+        ("strict", json!(true)),
+    ] {
+        assert_eq!(told[option], value, "{option}");
+    }
+    let output = command(&["run", "RT-07", "--target", &file, "--repeat", "1"])
+        .envs([
+            ("CONFORMANCE_SHARD", "2/2"),
+            ("CONFORMANCE_REPEAT", "3"),
+            ("CONFORMANCE_STRICT", "0"),
+        ])
         .output()
         .unwrap();
-    let listed = String::from_utf8(output.stdout).unwrap();
-    assert!(listed.lines().count() > 3, "{listed}");
-    let (_, help, _) = run(&["run", "--help"]);
-    let flags = help
-        .lines()
-        .filter(|line| line.trim_start().starts_with("--") || line.trim_start().starts_with('-'));
-    for flag in flags {
-        let name = flag.trim_start();
-        let without = ["--help", "--update-expected", "--cases", "--color"];
-        if without.iter().any(|it| name.contains(it)) {
-            continue;
-        }
-        let after = help.split(flag).nth(1).unwrap();
-        let about: String = after.lines().take(8).collect();
-        assert!(
-            about.contains("[env: CONFORMANCE_") || flag.contains("[env:"),
-            "{name}"
-        );
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{out}");
+    assert!(!out.contains("time "), "{out}");
+    assert_eq!(options()["shard"], "2/2");
+    assert_eq!(options()["strict"], false);
+}
+
+#[test]
+fn each_key_of_run_is_a_flag_and_what_is_none_is_refused() {
+    let names: Vec<String> = flags().into_iter().map(|(flag, _)| flag).collect();
+    for key in conformance::target_file::RUN_KEYS {
+        assert!(names.contains(&key.replace('_', "-")), "{key}");
+    }
+    let folder = Folder::new();
+    for (key, value, told) in [
+        ("fast", json!(true), "`run` has no `fast`; it has cases, "),
+        ("seed", json!({}), "`run.seed` is neither"),
+        ("seed", json!("x"), "invalid value 'x' for '--seed <N>'"),
+    ] {
+        let file = folder.write("target.json", &json!({"run": {key: value}}));
+        let (code, _, err) = run(&["run", "RT-07", "--target", &file]);
+        assert_eq!(code, Some(2), "{err}");
+        assert!(err.contains(told), "{err}");
     }
 }
