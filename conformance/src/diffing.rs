@@ -1,8 +1,9 @@
 //! `conformance diff`: two engines, or saved reports of them, side by side.
 
 use std::{
-    io::{self, Write},
+    io::Write,
     path::{Path, PathBuf},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
