@@ -30,9 +30,9 @@ pub struct Profile {
     /// Of these only the cases that do without some means.
     #[serde(default)]
     pub without: Vec<Means>,
-    /// Whether the cases that take a minute are run, if it says so.
+    /// Whether the cases that take a minute are run as well.
     #[serde(default)]
-    pub slow: Option<bool>,
+    pub slow: bool,
     /// How many random histories there are, if it says so.
     #[serde(default)]
     pub histories: Option<u32>,

@@ -69,7 +69,7 @@ impl Settings {
             hello: !args.target.no_hello,
             pace: pace(args, &file)?,
             strict: args.strict,
-            slow: args.slow || of_profile.and_then(|it| it.slow).unwrap_or_default(),
+            slow: args.slow || of_profile.is_some_and(|it| it.slow),
             histories: args
                 .histories
                 .or(of_profile.and_then(|it| it.histories))

@@ -149,10 +149,9 @@ fn a_target_file_has_profiles_and_names_one() {
     let scratch = Scratch::new();
     let content = json!({
         "histories": 7,
-        "slow": true,
         "profile": "nightly",
         "profiles": {
-            "nightly": {"title": "All, and one history", "slow": false, "histories": 1},
+            "nightly": {"title": "All, and one history", "histories": 1},
             "quick": {"title": "One clause", "select": ["RT-07"], "level": ["must"]},
         },
     });
@@ -170,10 +169,6 @@ fn a_target_file_has_profiles_and_names_one() {
     // What the command line says counts for more, and the file's profile hides that of the suite.
     let report = report_of(&["--target", &file, "--profile", "quick", "--histories", "2"]);
     assert_eq!(report["options"]["histories"], 2);
-    assert_eq!(
-        report["options"]["slow"], true,
-        "the rest of the file decides"
-    );
     assert_eq!(report["complete"], false);
     let cases = report["cases"].as_array().unwrap();
     assert!(cases.len() < 10, "{}", cases.len());
