@@ -13,10 +13,10 @@ use conformance::{
 };
 
 use crate::{
+    again::quoted,
     cli::InitArgs,
     commands::unless_closed,
     exit::{Exit, Problem},
-    judging::quoted,
 };
 
 /// Looks, says what it finds on standard error, and writes the file.

@@ -2,8 +2,7 @@
 
 use std::{
     fs,
-    io::{self, IsTerminal, Write},
-    path::PathBuf,
+    io::{self, Write},
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -11,21 +10,23 @@ use std::{
 
 use conformance::{
     case::{Case, Cases},
-    expectation::{self, Expectation, Stale},
+    expectation::{self, Stale},
     histories,
     ledger::Ledger,
     profile::Profile,
     report::{self, Document, Ending, Run, Style, diff::Saved},
-    runner::{self, Context, Event, Gone},
-    verdict::{CaseVerdict, Outcome, Status, Tally, Unrun},
+    runner::{self, Context, Gone},
+    verdict::{Outcome, Unrun},
 };
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
+    again::{again, command_again},
     cli::RunArgs,
+    collecting::collect,
     commands::{unless_closed, wants_histories},
     engine::Engine,
-    exit::{Exit, Problem},
+    exit::{Exit, Problem, exit_of},
     interrupt::Interrupt,
     profiles,
     reporting::Reports,
@@ -377,162 +378,4 @@ fn leave_out_slow(settings: &Settings, select: &[String], cases: Vec<Case>) -> (
         .collect();
     let left_out = all - left.len();
     (left, left_out)
-}
-
-pub(crate) fn exit_of(outcomes: &[Outcome], stale: &[Stale], strict: bool) -> Exit {
-    let tally = Tally::of(outcomes, strict);
-    if tally.count(CaseVerdict::HarnessError) > 0 {
-        Exit::OurFault
-    } else if tally.count(CaseVerdict::Failed) > 0 {
-        Exit::DoesNotConform
-    } else if !stale.is_empty() {
-        Exit::StaleExpectation
-    } else if outcomes
-        .iter()
-        .all(|it| nothing_is_known(it.verdict(strict)))
-    {
-        Exit::OnlyUntestable
-    } else {
-        Exit::Conforms
-    }
-}
-
-fn nothing_is_known(verdict: CaseVerdict) -> bool {
-    matches!(
-        verdict,
-        CaseVerdict::Untestable | CaseVerdict::NotApplicable
-    )
-}
-
-/// The command that aims at the same target in the same way, up to the cases.
-fn again(args: &RunArgs, plan: Option<histories::Plan>, outcomes: &[Outcome]) -> String {
-    let mut words = vec!["conformance run".to_owned()];
-    let mut say = |flag: &str, value: Option<String>| {
-        words.extend(value.map(|value| format!("{flag} {}", quoted(&value))));
-    };
-    let target = &args.target;
-    let path = |path: &Option<PathBuf>| path.as_ref().map(|it| it.display().to_string());
-    say("--target", path(&target.target));
-    say("--url", target.url.clone());
-    say("--http-url", target.http_url.clone());
-    for promise in &target.variable {
-        say("--variable", Some(promise.clone()));
-    }
-    say(
-        "--callback-bind",
-        target.callback_bind.map(|it| it.to_string()),
-    );
-    say("--callback-host", target.callback_host.clone());
-    say("--expected", path(&args.expected));
-    say("--cases", path(&args.selection.source.cases));
-    say("--profile", args.selection.profile.clone());
-    say(
-        "--time-scale",
-        args.pace.time_scale.map(|it| it.to_string()),
-    );
-    let wandered_off = outcomes
-        .iter()
-        .any(|it| it.case == histories::ID && matches!(it.status, Status::Failed(_)));
-    let seed = plan.filter(|_| wandered_off || args.shuffle);
-    say("--seed", seed.map(|plan| plan.seed.to_string()));
-    for (flag, said) in [
-        ("--env", target.env),
-        ("--no-hello", target.no_hello),
-        ("--strict", args.strict),
-        ("--slow", args.slow),
-        ("--shuffle", args.shuffle),
-    ] {
-        words.extend(said.then(|| flag.to_owned()));
-    }
-    words.join(" ")
-}
-
-/// What starts the engine again, to be put behind the cases.
-fn command_again(args: &RunArgs) -> String {
-    let words = args.target.command.iter().map(|it| quoted(it));
-    match args.target.command.is_empty() {
-        true => String::new(),
-        false => format!(" -- {}", words.collect::<Vec<_>>().join(" ")),
-    }
-}
-
-/// As a word of a shell's.
-pub(crate) fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:=/{}".contains(c);
-    match !text.is_empty() && text.chars().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
-}
-
-/// Gathers what has ended, in order of the ids; tells the reports, shows a counter on a terminal
-/// meanwhile, and tells of the first failure that decides.
-async fn collect(
-    mut events: mpsc::UnboundedReceiver<Event>,
-    strict: bool,
-    expectations: Vec<Expectation>,
-    first_failure: Arc<Notify>,
-    reports: Reports,
-) -> Vec<Outcome> {
-    let mut err = io::stderr();
-    // A dumb terminal could not wipe the counter out.
-    let seen = err.is_terminal() && std::env::var_os("TERM").is_none_or(|it| it != "dumb");
-    let (mut outcomes, mut all) = (Vec::new(), 0);
-    while let Some(event) = events.recv().await {
-        match event {
-            Event::Started { cases } => {
-                all = cases;
-                reports.started(cases);
-            }
-            Event::Finished(mut outcome) => {
-                expectation::mark(&expectations, &mut outcome);
-                if outcome.decides_against(strict) {
-                    first_failure.notify_one();
-                }
-                reports.case(&outcome);
-                outcomes.push(*outcome);
-            }
-        }
-        if seen {
-            let _ = write!(err, "\r{}/{all} cases", outcomes.len());
-        }
-    }
-    if seen {
-        let _ = write!(err, "\r\x1b[K");
-    }
-    outcomes.sort_unstable_by(|a, b| a.case.cmp(&b.case));
-    outcomes
-}
-
-#[cfg(test)]
-mod tests {
-    use conformance::case::Level;
-
-    use super::*;
-
-    fn outcome(status: Status) -> Outcome {
-        Outcome {
-            case: "a-case".to_owned(),
-            title: String::new(),
-            clauses: Vec::new(),
-            level: Level::Must,
-            quote: None,
-            status,
-            expected: None,
-            mapped: false,
-            branches: Vec::new(),
-            remarks: Vec::new(),
-            malformed: Vec::new(),
-            transcript: Vec::new(),
-            took: Duration::ZERO,
-        }
-    }
-
-    #[test]
-    fn a_fault_of_the_suites_own_counts_for_more_than_what_is_known_beside_it() {
-        let broken = outcome(Status::Broken("a token has no value".to_owned()));
-        let passed = outcome(Status::Passed);
-        assert_eq!(exit_of(&[passed, broken], &[], false), Exit::OurFault);
-        assert_eq!(Exit::OurFault as u8, 70);
-    }
 }

@@ -1,6 +1,8 @@
 //! The `conformance` command.
 
+mod again;
 mod cli;
+mod collecting;
 mod commands;
 mod completing;
 mod diffing;

@@ -21,9 +21,8 @@ use crate::{
     cli::RunArgs,
     commands::unless_closed,
     engine::Engine,
-    exit::{Exit, Problem},
+    exit::{Exit, Problem, exit_of},
     interrupt::Interrupt,
-    judging::exit_of,
     settings::Settings,
 };
 
