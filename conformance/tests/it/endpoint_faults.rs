@@ -71,9 +71,17 @@ async fn requests_with_the_wrong_method_fail() {
         request.method = Method::Post;
         true
     });
-    let cases =
-        ["delete", "get", "patch", "put"].map(|it| format!("http-function-is-requested-with-{it}"));
-    fails_exactly(always_post, &cases.each_ref().map(String::as_str)).await;
+    let cases = [
+        "api-key-is-sent-with-delete",
+        "bearer-token-is-sent-with-get",
+        "hmac-signature-is-sent-with-put",
+        "http-function-is-requested-with-delete",
+        "http-function-is-requested-with-get",
+        "http-function-is-requested-with-patch",
+        "http-function-is-requested-with-put",
+        "methods-are-those-of-their-function",
+    ];
+    fails_exactly(always_post, &cases).await;
 }
 
 #[tokio::test]
@@ -106,8 +114,11 @@ async fn headers_that_are_lost_fail() {
         true
     });
     let cases = [
+        "invocation-headers-and-bearer-token-go-together",
         "invocation-headers-are-sent",
+        "invocation-headers-are-sent-on-every-call",
         "invocation-headers-are-those-of-their-function",
+        "values-of-invocation-headers-are-kept",
     ];
     fails_exactly(lost, &cases).await;
 }
@@ -156,8 +167,12 @@ fn set(request: &mut HttpRequest, name: &str, value: impl Into<String>) {
     }
 }
 
-const BEARER: [&str; 3] = [
+const BEARER: [&str; 7] = [
+    "bearer-token-is-sent-with-get",
+    "bearer-token-is-resolved-at-each-registration",
     "bearer-token-is-sent",
+    "bearer-token-is-sent-for-another-sessions-call",
+    "invocation-headers-and-bearer-token-go-together",
     "bearer-token-is-sent-on-every-call",
     "bearer-tokens-are-those-of-their-function",
 ];
@@ -193,12 +208,11 @@ async fn credentials_of_other_functions_fail() {
     };
     let token = format!("Bearer {}", value_of("CONFORMANCE_OTHER_TOKEN"));
     fails_exactly(other("authorization", token), &BEARER).await;
-    let keys = [
-        "api-key-key-is-sent",
-        "api-key-key-is-sent-on-every-call",
-        "api-key-keys-are-those-of-their-function",
-    ];
-    fails_exactly(other("x-api-key", value_of("CONFORMANCE_OTHER_KEY")), &keys).await;
+    fails_exactly(
+        other("x-api-key", value_of("CONFORMANCE_OTHER_KEY")),
+        &API_KEY,
+    )
+    .await;
     // Beside its own.
     let both = Faulty::requests(|request| {
         let extra = HeaderText::Plain(value_of("CONFORMANCE_TOKEN"));
@@ -227,15 +241,22 @@ async fn wrong_api_keys_fail() {
     let with_scheme = credential("x-api-key", |request, value| {
         set(request, "x-api-key", format!("Bearer {value}"));
     });
-    let keys = [
-        "api-key-key-is-sent",
-        "api-key-key-is-sent-on-every-call",
-        "api-key-keys-are-those-of-their-function",
-    ];
-    fails_exactly(with_scheme, &keys).await;
+    fails_exactly(with_scheme, &API_KEY).await;
 }
 
-const HMAC: [&str; 3] = [
+const API_KEY: [&str; 6] = [
+    "api-key-is-sent-with-delete",
+    "api-key-is-resolved-at-each-registration",
+    "api-key-is-sent-for-another-sessions-call",
+    "api-key-key-is-sent",
+    "api-key-key-is-sent-on-every-call",
+    "api-key-keys-are-those-of-their-function",
+];
+
+const HMAC: [&str; 6] = [
+    "hmac-signature-is-sent-with-put",
+    "hmac-secret-is-resolved-at-each-registration",
+    "request-is-signed-for-another-sessions-call",
     "each-hmac-function-has-a-secret-of-its-own",
     "hmac-signature-is-sent",
     "hmac-signature-is-sent-on-every-call",
