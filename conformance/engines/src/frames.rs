@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::Heard;
+
 pub(crate) fn is(frame: &Value, kind: &str) -> bool {
     text(frame, "/type") == Some(kind)
 }
@@ -60,4 +62,64 @@ pub(crate) fn alter(frame: &mut Value, pointer: &str, how: impl FnOnce(&str) -> 
 
 pub(crate) fn error(code: &str, message: &str) -> Value {
     json!({"code": code, "message": message})
+}
+
+/// Whether it registers a function.
+pub(crate) fn is_registration(frame: &Value) -> bool {
+    is(frame, "registerfunction")
+}
+
+/// Whether it takes a function back.
+pub(crate) fn is_unregistration(frame: &Value) -> bool {
+    is(frame, "unregisterfunction")
+}
+
+/// Whether it answers a call, in either direction.
+pub(crate) fn is_answer(frame: &Value) -> bool {
+    is(frame, "invocationresult")
+}
+
+/// Whether it calls a function of a worker, in either direction.
+pub(crate) fn is_workers_call(frame: &Value) -> bool {
+    is_call(frame) && !function_id(frame).starts_with("engine::")
+}
+
+pub(crate) fn id(frame: &Value) -> &str {
+    text(frame, "/id").unwrap_or_default()
+}
+
+pub(crate) fn function_id(frame: &Value) -> &str {
+    text(frame, "/function_id").unwrap_or_default()
+}
+
+/// Refuses a registration as that of an id that is taken.
+pub(crate) fn refuse(heard: &mut Heard) {
+    let id = id(&heard.frame);
+    let message = format!("A function with ID '{id}' is already registered");
+    let refusal = json!({
+        "type": "functionregistrationresult",
+        "id": id,
+        "error": error("duplicate_function_id", &message),
+    });
+    heard.said.push((heard.from, refusal));
+    heard.keep = false;
+}
+
+/// Answers a call as that of a function that is not there.
+pub(crate) fn deny(heard: &mut Heard) {
+    let answer = not_found(&heard.frame).map(|it| (heard.from, it));
+    heard.said.extend(answer);
+    heard.keep = false;
+}
+
+/// What a call is answered with whose function is not there; nothing if nobody waits.
+pub(crate) fn not_found(call: &Value) -> Option<Value> {
+    let function_id = function_id(call);
+    let message = format!("No function registered with ID '{function_id}'");
+    Some(json!({
+        "type": "invocationresult",
+        "invocation_id": text(call, "/invocation_id")?,
+        "function_id": function_id,
+        "error": error("function_not_found", &message),
+    }))
 }
