@@ -31,6 +31,43 @@ pub(crate) fn is_trigger(frame: &Value, trigger_type: &str) -> bool {
     is(frame, "registertrigger") && text(frame, "/trigger_type") == Some(trigger_type)
 }
 
+/// Whether it registers a trigger of a type that a worker provides.
+pub(crate) fn is_provided_trigger(frame: &Value) -> bool {
+    is(frame, "registertrigger") && !is_built_in(frame)
+}
+
+/// Whether its trigger type is one of the engine's own.
+pub(crate) fn is_built_in(frame: &Value) -> bool {
+    matches!(
+        text(frame, "/trigger_type"),
+        Some("http" | "cron" | "queue")
+    )
+}
+
+/// Whether it calls the function of a trigger that has fired, and of which type.
+pub(crate) fn fired(frame: &Value) -> Option<&'static str> {
+    if !is_call(frame) {
+        return None;
+    }
+    let data = frame.get("data")?;
+    if text(data, "/trigger/type") == Some("http") {
+        Some("http")
+    } else if text(data, "/trigger") == Some("cron") {
+        Some("cron")
+    } else {
+        data.get("messages").map(|_| "queue")
+    }
+}
+
+/// The refusal of a trigger's registration.
+pub(crate) fn refusal(frame: &Value, code: &str, message: &str) -> Value {
+    let mut result = json!({"type": "triggerregistrationresult", "error": error(code, message)});
+    for field in ["id", "trigger_type", "function_id"] {
+        set(&mut result, "", field, text(frame, &format!("/{field}")));
+    }
+    result
+}
+
 pub(crate) fn text<'f>(frame: &'f Value, pointer: &str) -> Option<&'f str> {
     frame.pointer(pointer)?.as_str()
 }

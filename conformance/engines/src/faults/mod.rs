@@ -1,18 +1,29 @@
 //! Engines that are wrong in one way each.
 
 mod calls;
+mod checks;
 mod credentials;
+mod cron_triggers;
 mod duplicates;
 mod endpoints;
+mod firing;
 mod forgetting;
 mod functions;
+mod http_triggers;
 mod invocations;
 mod knowing;
+mod memory;
 mod missing;
 mod nulls;
+mod provided;
+mod providers;
+mod queue_triggers;
+mod refusals;
 mod registering;
 mod requests;
 mod results;
+mod scope;
+mod shared;
 mod signatures;
 
 use crate::Fault;
@@ -33,6 +44,15 @@ pub fn all() -> Vec<Fault> {
         signatures::faults(),
         missing::faults(),
         registering::faults(),
+        refusals::faults(),
+        checks::faults(),
+        scope::faults(),
+        memory::faults(),
+        http_triggers::faults(),
+        cron_triggers::faults(),
+        queue_triggers::faults(),
+        providers::faults(),
+        provided::faults(),
     ];
     groups.into_iter().flatten().collect()
 }
