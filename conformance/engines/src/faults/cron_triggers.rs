@@ -161,7 +161,7 @@ fn schedules() -> Vec<Fault> {
         ),
         Fault::new(
             "zone-of-the-wrong-sign",
-            "Subtracts the offset of a time zone where it is to be added",
+            "Takes the zones of Dhaka and Tokyo for zones behind UTC",
             &["RT-05"],
             || {
                 misreading(|frame| {

@@ -100,21 +100,23 @@ fn queues() -> Vec<Fault> {
     vec![
         Fault::new(
             "queue-by-the-beginning-of-its-name",
-            "Compares the names of queues up to the last hyphen",
+            "Takes a message for one of each queue that its queue's name begins with",
             &["RT-06"],
             || {
-                hearing(|heard| {
-                    let name = if is_trigger(&heard.frame, "queue") {
-                        "/config/queue_name"
-                    } else if is_enqueued(&heard.frame) {
-                        "/data/queue_name"
-                    } else {
-                        return;
-                    };
-                    alter(&mut heard.frame, name, |it| {
-                        it.strip_suffix("-other").unwrap_or(it).to_owned()
-                    });
-                })
+                remembering::<BTreeSet<String>>(
+                    |queues, heard| {
+                        if is_trigger(&heard.frame, "queue") {
+                            let name = text(&heard.frame, "/config/queue_name");
+                            queues.extend(name.map(str::to_owned));
+                        } else if is_enqueued(&heard.frame) {
+                            alter(&mut heard.frame, "/data/queue_name", |name| {
+                                let queue = queues.iter().find(|it| name.starts_with(*it));
+                                queue.map_or(name, String::as_str).to_owned()
+                            });
+                        }
+                    },
+                    |_, _| {},
+                )
             },
         ),
         Fault::new(
