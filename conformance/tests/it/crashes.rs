@@ -39,12 +39,13 @@ fn is_deadly(frame: &Value) -> bool {
 async fn an_engine_that_crashes() {
     let address = |name| format!("127.0.0.1:{}", std::env::var(name).unwrap());
     let options = Options {
-        machine: Box::new(Faulty::incoming(|frame| {
+        machine: Faulty::incoming(|frame| {
             if is_deadly(frame) {
                 std::process::abort();
             }
             true
-        })),
+        })
+        .into(),
         http: Some(address("HTTP_PORT").parse().unwrap()),
         ..embedded::options()
     };

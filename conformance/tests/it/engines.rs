@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use ::engines::{Alter, Altered, BoxedMachine, Fault, Heard, Other, Sent, faults, odd};
 use conformance::{
     case::Cases,
     endpoint::Callback,
@@ -12,12 +13,7 @@ use conformance::{
     runner::{self, Context, Pace, Target},
     verdict::Outcome,
 };
-use reference::{
-    Options, Server,
-    core::{
-        Deadline, Effect, Engine, HttpRequest, HttpTriggerRequest, Input, Machine, Settings, World,
-    },
-};
+use reference::{Options, Server, core::HttpRequest};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -27,159 +23,100 @@ use crate::embedded;
 pub(crate) enum Fate {
     Keep,
     Drop,
-    Twice,
 }
 
 type Outgoing = Box<dyn FnMut(&mut Value) -> Fate + Send>;
 type Incoming = Box<dyn FnMut(&mut Value) -> bool + Send>;
-type Http = Box<dyn FnMut(&str, &str) -> (String, String) + Send>;
 type Requests = Box<dyn FnMut(&mut HttpRequest) -> bool + Send>;
 
-/// The reference with a fault around it.
-pub(crate) struct Faulty {
-    engine: Engine,
+/// The reference with a fault of a test's own around it.
+pub(crate) struct Faulty(Closures);
+
+struct Closures {
     outgoing: Outgoing,
     incoming: Incoming,
     requests: Requests,
-    http: Http,
-    deaf_to_endings: bool,
 }
 
 impl Faulty {
     /// Alters the frames that the engine sends.
     pub(crate) fn outgoing(alter: impl FnMut(&mut Value) -> Fate + Send + 'static) -> Self {
-        Self {
-            engine: Engine::new(Settings::default()),
+        Self(Closures {
             outgoing: Box::new(alter),
             incoming: Box::new(|_| true),
             requests: Box::new(|_| true),
-            http: Box::new(|method, target| (method.to_owned(), target.to_owned())),
-            deaf_to_endings: false,
-        }
+        })
     }
 
     /// Alters the frames that the engine gets; `false` keeps one from it.
     pub(crate) fn incoming(alter: impl FnMut(&mut Value) -> bool + Send + 'static) -> Self {
-        Self::outgoing(|_| Fate::Keep).and_incoming(alter)
+        Self(Closures {
+            outgoing: Box::new(|_| Fate::Keep),
+            incoming: Box::new(alter),
+            requests: Box::new(|_| true),
+        })
     }
 
+    /// Alters the frames that the engine gets as well.
     pub(crate) fn and_incoming(
-        self,
+        mut self,
         alter: impl FnMut(&mut Value) -> bool + Send + 'static,
     ) -> Self {
-        Self {
-            incoming: Box::new(alter),
-            ..self
-        }
+        self.0.incoming = Box::new(alter);
+        self
     }
 
     /// Alters the requests that the engine makes; `false` keeps one from being made.
     pub(crate) fn requests(alter: impl FnMut(&mut HttpRequest) -> bool + Send + 'static) -> Self {
-        Self {
+        Self(Closures {
+            outgoing: Box::new(|_| Fate::Keep),
+            incoming: Box::new(|_| true),
             requests: Box::new(alter),
-            ..Self::outgoing(|_| Fate::Keep)
-        }
-    }
-
-    /// Alters the methods and targets of requests for http triggers.
-    pub(crate) fn and_http(
-        self,
-        alter: impl FnMut(&str, &str) -> (String, String) + Send + 'static,
-    ) -> Self {
-        Self {
-            http: Box::new(alter),
-            ..self
-        }
-    }
-
-    /// Does not notice when sessions end.
-    pub(crate) fn deaf_to_endings() -> Self {
-        Self {
-            deaf_to_endings: true,
-            ..Self::outgoing(|_| Fate::Keep)
-        }
+        })
     }
 }
 
-impl Machine for Faulty {
-    fn handle(&mut self, input: Input<'_>, world: &mut World<'_>, effects: &mut Vec<Effect>) {
-        let (altered, method, target);
-        let input = match input {
-            Input::HttpRequest { exchange, request } => {
-                (method, target) = (self.http)(request.method, request.target);
-                let request = HttpTriggerRequest {
-                    method: &method,
-                    target: &target,
-                    ..request
-                };
-                Input::HttpRequest { exchange, request }
-            }
-            Input::Disconnected { .. } if self.deaf_to_endings => return,
-            Input::Text { session, frame } => match serde_json::from_str::<Value>(frame) {
-                Ok(mut value) if value.is_object() => {
-                    let before = value.clone();
-                    if !(self.incoming)(&mut value) {
-                        return;
-                    }
-                    if value == before {
-                        Input::Text { session, frame }
-                    } else {
-                        altered = value.to_string();
-                        Input::Text {
-                            session,
-                            frame: &altered,
-                        }
-                    }
-                }
-                _ => Input::Text { session, frame },
-            },
-            other => other,
-        };
-        let mut own = Vec::new();
-        self.engine.handle(input, world, &mut own);
-        for effect in own {
-            let (session, frame) = match effect {
-                Effect::Send { session, frame } => (session, frame),
-                Effect::Request(mut request) => {
-                    if (self.requests)(&mut request) {
-                        effects.push(Effect::Request(request));
-                    }
-                    continue;
-                }
-                effect => {
-                    effects.push(effect);
-                    continue;
-                }
-            };
-            let mut value: Value = serde_json::from_str(&frame).unwrap();
-            let before = value.clone();
-            let fate = (self.outgoing)(&mut value);
-            let frame = if value == before {
-                frame
-            } else {
-                value.to_string()
-            };
-            let copies = match fate {
-                Fate::Keep => 1,
-                Fate::Drop => 0,
-                Fate::Twice => 2,
-            };
-            for _ in 0..copies {
-                let frame = frame.clone();
-                effects.push(Effect::Send { session, frame });
-            }
-        }
+impl Alter for Closures {
+    fn hears(&mut self, heard: &mut Heard) {
+        heard.keep = (self.incoming)(&mut heard.frame);
     }
 
-    fn next_deadline(&self) -> Option<Deadline> {
-        self.engine.next_deadline()
+    fn sends(&mut self, sent: &mut Sent) {
+        sent.copies = match (self.outgoing)(&mut sent.frame) {
+            Fate::Keep => 1,
+            Fate::Drop => 0,
+        };
     }
+
+    fn requests(&mut self, request: &mut HttpRequest) -> bool {
+        (self.requests)(request)
+    }
+}
+
+impl From<Faulty> for BoxedMachine {
+    fn from(faulty: Faulty) -> Self {
+        Box::new(Altered::new(faulty.0))
+    }
+}
+
+/// The engine of the catalogue that has a fault.
+pub(crate) fn fault(id: &str) -> Fault {
+    let mut all = faults::all().into_iter();
+    all.find(|it| it.id == id)
+        .expect("a fault of the catalogue")
+}
+
+/// The odd engine of the catalogue that is called so.
+pub(crate) fn odd_engine(id: &str) -> Other {
+    let mut all = odd::all().into_iter();
+    all.find(|it| it.id == id)
+        .expect("an engine of the catalogue")
 }
 
 /// The reference, served with what the documents' examples need of the environment.
-pub(crate) async fn serve(machine: impl Machine + Send + 'static) -> Server {
+pub(crate) async fn serve(machine: impl Into<BoxedMachine>) -> Server {
     let options = Options {
-        machine: Box::new(machine),
+        machine: machine.into(),
         ..embedded::options()
     };
     Server::bind("127.0.0.1:0", options).await.unwrap()
@@ -188,29 +125,26 @@ pub(crate) async fn serve(machine: impl Machine + Send + 'static) -> Server {
 /// What of the suite is run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Part<'p> {
-    Everything,
     /// The cases that judge a clause.
     Clause(&'p str),
-    /// Those that judge any of several.
-    Clauses(&'p [&'p str]),
     /// Random histories, and the probes that they need.
     Histories,
 }
 
 /// What the suite says of a machine.
-pub(crate) async fn judge(machine: impl Machine + Send + 'static, part: Part<'_>) -> Vec<Outcome> {
+pub(crate) async fn judge(machine: impl Into<BoxedMachine>, part: Part<'_>) -> Vec<Outcome> {
     let plan = histories::Plan {
         histories: 20,
         steps_max: 40,
         seed: 7,
         strict: matches!(part, Part::Histories),
     };
-    let wandering = !matches!(part, Part::Clause(_) | Part::Clauses(_));
+    let wandering = matches!(part, Part::Histories);
     run(machine, part, wandering.then_some(plan)).await
 }
 
 /// What random histories of a seed say of a machine, held to the documents alone.
-pub(crate) async fn wander(machine: impl Machine + Send + 'static, seed: u64) -> Vec<Outcome> {
+pub(crate) async fn wander(machine: impl Into<BoxedMachine>, seed: u64) -> Vec<Outcome> {
     let plan = histories::Plan {
         histories: 10,
         steps_max: 40,
@@ -221,7 +155,7 @@ pub(crate) async fn wander(machine: impl Machine + Send + 'static, seed: u64) ->
 }
 
 async fn run(
-    machine: impl Machine + Send + 'static,
+    machine: impl Into<BoxedMachine>,
     part: Part<'_>,
     plan: Option<histories::Plan>,
 ) -> Vec<Outcome> {
@@ -246,12 +180,7 @@ async fn run(
     let ledger = Ledger::embedded().unwrap();
     let cases = Cases::embedded(&ledger).unwrap();
     let mut selected = match part {
-        Part::Everything => cases.select(&[]),
         Part::Clause(clause) => cases.select(&[clause.to_owned()]),
-        Part::Clauses(clauses) => {
-            let selectors: Vec<String> = clauses.iter().map(|it| (*it).to_owned()).collect();
-            cases.select(&selectors)
-        }
         Part::Histories => cases
             .iter()
             .filter(|it| it.probes.is_some() && it.clock_s == 0)

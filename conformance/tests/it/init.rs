@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use ::engines::BoxedMachine;
 use conformance::target_file::TargetFile;
 use reference::{
     FixedEnvironment, Options, Server,
@@ -199,7 +200,11 @@ async fn that_sessions_have_to_introduce_themselves_is_found() {
         known: BTreeSet::new(),
     };
     // What a busy machine takes does not matter: it is found when it is served at last.
-    let (file, err) = init(&serve(formal).await, ["--patience-ms", "4000"]).await;
+    let (file, err) = init(
+        &serve(Box::new(formal) as BoxedMachine).await,
+        ["--patience-ms", "4000"],
+    )
+    .await;
     assert_eq!(file["hello"], true, "{err}");
     assert!(err.contains("a ping frame is not answered"), "{err}");
 }

@@ -12,14 +12,13 @@ mod command;
 mod crashes;
 mod data;
 mod diff;
-mod endpoint_faults;
 mod engines;
 mod faults;
-mod firing_faults;
 mod hostile_reports;
 mod init;
 mod lint;
 mod no_engines;
+mod power;
 mod profiles;
 #[cfg(unix)]
 mod recipes;
