@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reference::core::{
     CloseCode, Deadline, DeadlineReason, Effect, Engine, Environment, HttpAnswer, HttpRequest,
-    HttpTriggerRequest, Input, Machine, Now, SessionId, Settings, Variable, World,
+    HttpTriggerRequest, Input, Machine, SessionId, Settings, Variable, World,
 };
 use serde_json::Value;
 
@@ -76,11 +76,6 @@ pub trait Alter: Send {
     /// A variable of the environment is looked up.
     fn looks_up(&self, _name: &str, found: Variable) -> Variable {
         found
-    }
-
-    /// The time is told.
-    fn tells_time(&self, now: Now) -> Now {
-        now
     }
 
     /// A session has ended; `false` keeps it from the engine.
@@ -190,7 +185,7 @@ impl<A: Alter> Altered<A> {
             alter: &self.alter,
         };
         let mut altered = World {
-            now: self.alter.tells_time(world.now),
+            now: world.now,
             ids: &mut *world.ids,
             environment: &looked_up,
         };

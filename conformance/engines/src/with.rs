@@ -1,6 +1,6 @@
 //! Alterations from closures, for what is said in a line.
 
-use reference::core::{HttpAnswer, HttpRequest, Now, SessionId, Variable};
+use reference::core::{HttpAnswer, HttpRequest, SessionId, Variable};
 
 use crate::{Alter, Asked, Heard, Sent};
 
@@ -11,7 +11,6 @@ pub(crate) struct Requesting<F>(F);
 pub(crate) struct BeingAsked<F>(F);
 pub(crate) struct Answering<F>(F);
 pub(crate) struct LookingUp<F>(F);
-pub(crate) struct TellingTime<F>(F);
 
 /// Alters frames that go in.
 pub(crate) fn hearing<F: FnMut(&mut Heard) + Send>(alter: F) -> Hearing<F> {
@@ -46,11 +45,6 @@ pub(crate) fn answering<F: FnMut(&mut HttpAnswer) + Send>(alter: F) -> Answering
 /// Alters what the environment is seen to hold.
 pub(crate) fn looking_up<F: Fn(&str, Variable) -> Variable + Send>(alter: F) -> LookingUp<F> {
     LookingUp(alter)
-}
-
-/// Alters the time.
-pub(crate) fn telling_time<F: Fn(Now) -> Now + Send>(alter: F) -> TellingTime<F> {
-    TellingTime(alter)
 }
 
 impl<F: FnMut(&mut Heard) + Send> Alter for Hearing<F> {
@@ -95,12 +89,6 @@ impl<F: Fn(&str, Variable) -> Variable + Send> Alter for LookingUp<F> {
     }
 }
 
-impl<F: Fn(Now) -> Now + Send> Alter for TellingTime<F> {
-    fn tells_time(&self, now: Now) -> Now {
-        (self.0)(now)
-    }
-}
-
 /// The first, and then the second.
 impl<A: Alter, B: Alter> Alter for (A, B) {
     fn hears(&mut self, heard: &mut Heard) {
@@ -134,10 +122,6 @@ impl<A: Alter, B: Alter> Alter for (A, B) {
 
     fn looks_up(&self, name: &str, found: Variable) -> Variable {
         self.1.looks_up(name, self.0.looks_up(name, found))
-    }
-
-    fn tells_time(&self, now: Now) -> Now {
-        self.1.tells_time(self.0.tells_time(now))
     }
 
     fn notices_end(&mut self, session: SessionId) -> bool {

@@ -1,11 +1,8 @@
 //! Schedules: when they call, and whom (RT-03, RT-05).
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use reference::core::{Now, SessionId};
+use reference::core::SessionId;
 use serde_json::Value;
 
 use super::{
@@ -18,7 +15,6 @@ use super::{
 use crate::{
     Alter, Fault,
     frames::{alter, fired, is, is_trigger, text, unset},
-    with::telling_time,
 };
 
 pub(super) fn faults() -> Vec<Fault> {
@@ -135,18 +131,6 @@ fn schedules() -> Vec<Fault> {
                 })
             },
         ),
-        Fault::new(
-            "schedules-looked-at-each-minute",
-            "Looks at the clock once a minute, also for schedules of seconds",
-            &["RT-05"],
-            || {
-                telling_time(|now| Now {
-                    wall: Duration::from_secs(now.wall.as_secs() / 60 * 60),
-                    ..now
-                })
-            },
-        )
-        .strict(),
         Fault::new(
             "zone-ignored",
             "Reads each schedule in UTC, whatever its time zone",
