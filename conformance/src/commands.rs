@@ -92,6 +92,10 @@ pub(crate) fn select(selection: &Selection, cases: &Cases) -> Result<Vec<Case>, 
     let mut selected = cases.select(&selection.select);
     if !selection.level.is_empty() {
         let levels: Vec<Level> = selection.level.iter().map(|it| (*it).into()).collect();
+        if !selected.iter().any(|it| levels.contains(&it.level)) {
+            let message = "none of the cases that are selected is of such a level";
+            return Err(Problem::new(Exit::NothingRan, message));
+        }
         selected.retain(|it| levels.contains(&it.level) || it.probes.is_some());
     }
     if wants_histories(selection) {

@@ -117,7 +117,8 @@ impl Suite<'_> {
             let ended = self.run(cases.clone(), interrupt).await?;
             let interrupted = ended.interrupted;
             let stale = self.stale(&ended.outcomes);
-            let exit = match exit_of(&ended.outcomes, &stale, self.settings.strict) {
+            let counts = |it: &Outcome| self.is_asked_for(&it.case);
+            let exit = match exit_of(&ended.outcomes, counts, &stale, self.settings.strict) {
                 Exit::OurFault => Exit::OurFault,
                 // Whatever else holds: an engine that goes away does not conform.
                 _ if ended.gone.is_some() => Exit::DoesNotConform,
@@ -247,6 +248,12 @@ impl Suite<'_> {
         })
     }
 
+    /// Whether a case is more than a probe that others need.
+    fn is_asked_for(&self, id: &str) -> bool {
+        let is_probe = self.all.get(id).is_some_and(|it| it.probes.is_some());
+        !is_probe || self.args.selection.select.iter().any(|it| it == id)
+    }
+
     /// The same seed begins the cases in the same order.
     fn ordered(&self, mut cases: Vec<Case>, seed: u64) -> Vec<Case> {
         if self.args.shuffle {
@@ -362,7 +369,13 @@ impl Suite<'_> {
                 Exit::Usage,
                 format!("cannot write `{}`: {error}", path.display()),
             )
-        })
+        })?;
+        let (number, path) = (listed.len(), path.display());
+        let _ = writeln!(
+            io::stderr(),
+            "{number} expected failures are in `{path}` now"
+        );
+        Ok(())
     }
 }
 

@@ -406,12 +406,6 @@ pub async fn run_case(context: &Context, case: &Case, features: &Features) -> Ou
 /// Why a case cannot be run against this target, if it cannot.
 #[must_use]
 pub fn obstacle(context: &Context, case: &Case, features: &Features) -> Option<String> {
-    if let Some(feature) = case.needs.iter().find(|feature| !features.has(feature)) {
-        return Some(format!(
-            "needs `{feature}`, which the engine does not serve (the case that probes for it \
-             did not pass)"
-        ));
-    }
     if case.makes_requests() && context.target.http_url.is_none() {
         return Some(
             "needs the address at which the engine serves http triggers; say it with --http-url"
@@ -430,12 +424,20 @@ pub fn obstacle(context: &Context, case: &Case, features: &Features) -> Option<S
              `conformance env` prints, and say so with --env"
         ));
     }
-    let name = case
+    if let Some(name) = case
         .environment
         .unset
         .iter()
-        .find(|name| set.contains_key(*name))?;
+        .find(|name| set.contains_key(*name))
+    {
+        return Some(format!(
+            "needs an engine that was started without the variable {name}"
+        ));
+    }
+    // Last: a probe may have failed for want of one of the others.
+    let feature = case.needs.iter().find(|feature| !features.has(feature))?;
     Some(format!(
-        "needs an engine that was started without the variable {name}"
+        "needs `{feature}`, which the engine does not serve (the case that probes for it did not \
+         pass)"
     ))
 }
