@@ -155,7 +155,7 @@ impl TargetFile {
         Ok(file)
     }
 
-    fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         if self.url.is_some() && self.command.is_some() {
             return Err(
                 "it has a `url` and a `command`: the suite either starts the engine or \

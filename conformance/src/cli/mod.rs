@@ -70,7 +70,7 @@ pub(crate) enum Command {
     },
     /// Look at a running engine, and write a target file for it.
     Init(InitArgs),
-    /// Say all that is wrong with case files, and where.
+    /// Say all that is wrong with case files and target files, and where.
     Lint(LintArgs),
     /// Pass on what clients and an engine say to each other, and save it as a case.
     Record(RecordArgs),

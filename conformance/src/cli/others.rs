@@ -91,7 +91,7 @@ pub(crate) enum PowerFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct LintArgs {
-    /// Case files, and folders of them; the cases that are built in if none is named.
+    /// Case files, target files, and folders of them; the cases that are built in if none is named.
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// How it is said.

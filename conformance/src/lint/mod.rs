@@ -1,9 +1,10 @@
-//! What is wrong with case files, all of it, and where it stands.
+//! What is wrong with case files and target files, all of it, and where it stands.
 
 mod doubts;
 mod places;
 mod readable;
 mod shape;
+mod targets;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -66,10 +67,13 @@ pub struct Finding {
 ///
 /// If what the suite carries with it cannot be used; a test sees that it can.
 pub fn lint(files: &[File], ledger: &Ledger) -> Result<Vec<Finding>, String> {
-    let shape = Shape::embedded()?;
+    let shapes = Shapes {
+        case: Shape::embedded("case.json")?,
+        target: Shape::embedded("target.json")?,
+    };
     let mut read: Vec<Reading<'_>> = files
         .iter()
-        .map(|file| Reading::of(file, &shape, ledger))
+        .map(|file| Reading::of(file, &shapes, ledger))
         .collect();
     ids_over_files(&mut read);
     let given: Vec<String> = read
@@ -99,6 +103,11 @@ pub fn lint(files: &[File], ledger: &Ledger) -> Result<Vec<Finding>, String> {
     Ok(findings)
 }
 
+struct Shapes {
+    case: Shape,
+    target: Shape,
+}
+
 /// What is known of one file.
 struct Reading<'f> {
     path: &'f str,
@@ -109,7 +118,7 @@ struct Reading<'f> {
 }
 
 impl<'f> Reading<'f> {
-    fn of(file: &'f File, shape: &Shape, ledger: &Ledger) -> Self {
+    fn of(file: &'f File, shapes: &Shapes, ledger: &Ledger) -> Self {
         let mut reading = Self {
             path: &file.path,
             alone: file.alone,
@@ -118,7 +127,7 @@ impl<'f> Reading<'f> {
             findings: Vec::new(),
         };
         match std::str::from_utf8(&file.bytes) {
-            Ok(text) => reading.read(text, shape, ledger),
+            Ok(text) => reading.read(text, shapes, ledger),
             Err(error) => {
                 let text = String::from_utf8_lossy(&file.bytes);
                 let at = position(&text, error.valid_up_to());
@@ -129,7 +138,7 @@ impl<'f> Reading<'f> {
         reading
     }
 
-    fn read(&mut self, text: &'f str, shape: &Shape, ledger: &Ledger) {
+    fn read(&mut self, text: &'f str, shapes: &Shapes, ledger: &Ledger) {
         let value: Value = match serde_json::from_str(text) {
             Ok(value) => value,
             Err(error) => {
@@ -147,6 +156,11 @@ impl<'f> Reading<'f> {
             let message = format!("the field `{}` occurs twice; keep one", twice.name);
             self.add_at(&twice.pointer, twice.at, Severity::Fault, message);
         }
+        let is_target = targets::is_target(&value);
+        let shape = match is_target {
+            true => &shapes.target,
+            false => &shapes.case,
+        };
         let faults = shape.faults(&value);
         for fault in &faults {
             let at = match fault.of_name {
@@ -156,7 +170,13 @@ impl<'f> Reading<'f> {
             self.add_at(&fault.pointer, at, Severity::Fault, fault.message.clone());
         }
         self.places = Some(places);
-        if value.is_object() {
+        if is_target {
+            // What has a fault of shape is not read further.
+            let problems = faults.is_empty().then(|| targets::problems(text));
+            for (pointer, severity, message) in problems.into_iter().flatten() {
+                self.add(&pointer, severity, message);
+            }
+        } else if value.is_object() {
             self.judge(text, &value, &faults, ledger);
         }
     }

@@ -1,4 +1,4 @@
-//! What is wrong with the shape of a case, by `spec/schema/case.json`, in words that say what to do.
+//! What is wrong with the shape of a file, by its schema, in words that say what to do.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::{assets, schema, template::escaped};
 
-const SCHEMA: &str = "case.json";
 /// How alike two names have to be for one to be meant by the other.
 const LIKENESS_MIN: f64 = 0.75;
 const SHOWN_CHARACTERS: usize = 60;
@@ -21,7 +20,7 @@ pub(super) struct Fault {
     pub(super) message: String,
 }
 
-/// The schema of cases.
+/// A schema.
 #[derive(Debug)]
 pub(super) struct Shape {
     validator: Validator,
@@ -33,22 +32,22 @@ impl Shape {
     /// # Errors
     ///
     /// Why the schema that the suite carries cannot be used; a test sees that it can.
-    pub(super) fn embedded() -> Result<Self, String> {
-        let file = assets::schemas().into_iter().find(|it| it.path == SCHEMA);
+    pub(super) fn embedded(name: &str) -> Result<Self, String> {
+        let file = assets::schemas().into_iter().find(|it| it.path == name);
         let text = file
-            .ok_or_else(|| format!("there is no schema `{SCHEMA}`"))?
+            .ok_or_else(|| format!("there is no schema `{name}`"))?
             .text;
         let schema = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let mut names = BTreeSet::new();
         property_names(&schema, &mut names);
         Ok(Self {
-            validator: schema::validator(SCHEMA)?,
+            validator: schema::validator(name)?,
             schema,
             names,
         })
     }
 
-    /// All faults of a case.
+    /// All faults of a file.
     pub(super) fn faults(&self, case: &Value) -> Vec<Fault> {
         let mut found = BTreeSet::new();
         for error in self.validator.iter_errors(case) {
@@ -95,7 +94,7 @@ impl Shape {
             ValidationErrorKind::Minimum { limit } => format!("{shown} must be {limit} at least"),
             ValidationErrorKind::Maximum { limit } => format!("{shown} must be {limit} at most"),
             ValidationErrorKind::UniqueItems => format!("{shown} must not have an item twice"),
-            ValidationErrorKind::Not { .. } => "has `json` or `text`, not both".to_owned(),
+            ValidationErrorKind::Not { .. } => exclusive(instance),
             ValidationErrorKind::MinProperties { .. }
             | ValidationErrorKind::MaxProperties { .. } => {
                 "a part has one of `send`, `repeat`, `hold` and `reset`".to_owned()
@@ -176,6 +175,20 @@ impl Shape {
             [] => format!("{what} {NEEDS_ONE} {}", names.join(", ")),
             _ => format!("{what} has one of {}; keep one", given.join(" and ")),
         }
+    }
+}
+
+/// Which fields stand side by side and must not.
+fn exclusive(instance: &Value) -> String {
+    const PAIRS: [[&str; 2]; 3] = [
+        ["json", "text"],
+        ["url", "command"],
+        ["http_url", "command"],
+    ];
+    let both = |pair: &[&str; 2]| pair.iter().all(|it| instance.get(it).is_some());
+    match PAIRS.into_iter().find(both) {
+        Some([one, other]) => format!("has `{one}` or `{other}`, not both"),
+        None => "has fields that exclude each other".to_owned(),
     }
 }
 

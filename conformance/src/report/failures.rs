@@ -78,12 +78,11 @@ pub(super) fn write(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Res
     if more > 0 && !style.verbose {
         writeln!(out, "  … and {more} more")?;
     }
-    malformed(run, out)?;
-    again(run, out)
+    malformed(run, out)
 }
 
 /// The command that runs the failures again: by their ids, or their clauses if they are many.
-fn again(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn again(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
     let failed = run
         .outcomes
         .iter()
@@ -99,11 +98,11 @@ fn again(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
         1..=AGAIN_MAX => (ids.join(" "), ""),
         _ => (
             clauses.into_iter().collect::<Vec<_>>().join(" "),
-            "       (the clauses of what failed; reports name the cases)\n",
+            "the clauses of what failed (reports name the cases)\n",
         ),
     };
     let (front, behind) = (run.again, run.again_behind);
-    write!(out, "\nagain: {front} {what}{behind}\n{note}")
+    writeln!(out, "{note}again: {front} {what}{behind}")
 }
 
 /// What failed in the same way as the one that is shown.

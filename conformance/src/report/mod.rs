@@ -79,7 +79,8 @@ pub struct Style {
 pub fn human(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
     clauses::write(run, style, out)?;
     failures::write(run, style, out)?;
-    summary(run, out)
+    summary(run, out)?;
+    failures::again(run, out)
 }
 
 /// Writes what failed, with its transcripts, and nothing else.

@@ -263,6 +263,40 @@ fn faults_of_cases() {
 }
 
 #[test]
+fn faults_of_target_files() {
+    for (text, code, expected) in [
+        (
+            "{\"url\": \"ws://127.0.0.1:1\",\n  \"comand\": []}",
+            2,
+            "2:3: there is no field `comand` here; did you mean `command`? [/comand]",
+        ),
+        (
+            "{\"$schema\": \"../spec/schema/target.json\",\n  \"name\": 7}",
+            2,
+            "2:11: 7 is not of the type \"string\" [/name]",
+        ),
+        (
+            r#"{"url": "ws://a", "command": ["b"]}"#,
+            2,
+            "1:1: has `url` or `command`, not both",
+        ),
+        (
+            r#"{"expected_failures": [{"case": "no-such-case", "reason": "r"}]}"#,
+            0,
+            "1:33: warning: the suite carries no case `no-such-case` [/expected_failures/0/case]",
+        ),
+    ] {
+        let (exit, lines) = lint("target.json", text);
+        assert_eq!(
+            (exit, lines.as_slice()),
+            (Some(code), [expected.to_owned()].as_slice())
+        );
+    }
+    let (exit, lines) = lint("target.json", r#"{"expected_failures": []}"#);
+    assert_eq!((exit, lines.len()), (Some(0), 0));
+}
+
+#[test]
 fn names_of_files_quotes_and_ids_over_files() {
     let (code, lines) = lint("other.json", case(r#""level": "must","#, SOUND));
     assert_eq!(code, Some(2));

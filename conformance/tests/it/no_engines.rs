@@ -160,9 +160,9 @@ async fn flags_about_time_and_greetings_do_what_they_say() {
 async fn requests_go_where_http_url_says() {
     let engine = crate::embedded::start().await.unwrap();
     let (_, out, _) = run_at(engine.url(), &["RT-03"]).await;
-    assert!(out.contains("needs `http-trigger`"), "{out}");
+    assert!(out.contains("say it with --http-url"), "{out}");
     let http_url = engine.http_url().unwrap();
     let (code, out, err) = run_at(engine.url(), &["RT-03", "--http-url", &http_url]).await;
     assert_eq!(code, Some(0), "{out}{err}");
-    assert!(!out.contains("needs `http-trigger`"), "{out}");
+    assert!(!out.contains("say it with --http-url"), "{out}");
 }
