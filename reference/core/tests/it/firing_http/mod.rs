@@ -395,7 +395,7 @@ fn a_trigger_may_call_a_function_of_the_engines_own() {
     assert_eq!(answered(&lab, exchange), (200, functions));
     // Its payload names no queue.
     let exchange = lab.request(asked("POST", "/put"));
-    assert_eq!(failed(&lab, exchange), (502, "invalid_request".to_owned()));
+    assert_eq!(failed(&lab, exchange), (400, "invalid_request".to_owned()));
     lab.assert_silent(worker);
 }
 
