@@ -106,6 +106,29 @@ pub struct Failure {
     pub is_the_cases: bool,
 }
 
+impl Failure {
+    /// Where it failed, what was to happen and what did, with every place that differs.
+    ///
+    /// It holds what the engine sent as it is: what is to be shown is to be made printable.
+    #[must_use]
+    pub fn in_a_line(&self) -> String {
+        let mut line = match self.step {
+            Some(step) => format!("at step {step}: "),
+            None => String::new(),
+        };
+        line += &format!("expected {}; {}", self.expected, self.problem);
+        for Mismatch {
+            path,
+            expected,
+            received,
+        } in &self.mismatches
+        {
+            line += &format!("; {path}: expected {expected}, received {received}");
+        }
+        line
+    }
+}
+
 /// A case that has been run.
 #[derive(Clone, Debug)]
 pub struct Outcome {

@@ -8,13 +8,13 @@ use conformance::{
     histories,
     mapping::ConfigKeys,
     runner::{self, Context, Pace, Target},
-    verdict::{CaseVerdict, Outcome},
+    verdict::{CaseVerdict, Outcome, Status},
 };
 use engines::{BoxedMachine, Fault, Other, Sight};
 use reference::{Limits, Options, Server};
 use tokio::sync::mpsc;
 
-use super::{Kill, Misjudged, relay::Relay};
+use super::{Kill, Misjudged, Wrong, relay::Relay};
 use crate::embedded;
 
 /// The cases that engines are put to.
@@ -73,14 +73,10 @@ impl Gauge {
     }
 
     /// The cases that fail the reference.
-    pub(super) async fn reference(&self) -> Result<Vec<String>, String> {
+    pub(super) async fn reference(&self) -> Result<Vec<Wrong>, String> {
         let outcomes = self.run(embedded::options().machine, true).await?;
         let failed = |it: &&Outcome| it.verdict(true) != CaseVerdict::Passed;
-        Ok(outcomes
-            .iter()
-            .filter(failed)
-            .map(|it| it.case.clone())
-            .collect())
+        Ok(outcomes.iter().filter(failed).map(wrong).collect())
     }
 
     async fn run(&self, machine: BoxedMachine, strict: bool) -> Result<Vec<Outcome>, String> {
@@ -148,6 +144,20 @@ fn misjudged<'o>(engine: &Other, outcomes: impl Iterator<Item = &'o Outcome>) ->
     Misjudged {
         engine: engine.id,
         title: engine.title,
-        cases: outcomes.map(|it| it.case.clone()).collect(),
+        cases: outcomes.map(wrong).collect(),
+    }
+}
+
+fn wrong(outcome: &Outcome) -> Wrong {
+    let why = match &outcome.status {
+        Status::Passed => None,
+        Status::Failed(failure) => Some(failure.in_a_line()),
+        Status::Untestable(why) | Status::NotApplicable(why) | Status::Broken(why) => {
+            Some(why.clone())
+        }
+    };
+    Wrong {
+        case: outcome.case.clone(),
+        why,
     }
 }

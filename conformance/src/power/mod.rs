@@ -49,7 +49,15 @@ pub(crate) struct Kill {
 pub(crate) struct Misjudged {
     pub(crate) engine: &'static str,
     pub(crate) title: &'static str,
-    pub(crate) cases: Vec<String>,
+    pub(crate) cases: Vec<Wrong>,
+}
+
+/// A case that did not end as it should have.
+#[derive(Debug, Serialize)]
+pub(crate) struct Wrong {
+    pub(crate) case: String,
+    /// What was to happen and what did, if it did not pass.
+    pub(crate) why: Option<String>,
 }
 
 /// All that was measured.
@@ -64,8 +72,8 @@ pub(crate) struct Power {
     pub(crate) runs: u32,
     /// Of these, how many did not conform.
     pub(crate) flakes: u32,
-    /// The cases that failed in them.
-    pub(crate) flaky: Vec<String>,
+    /// The cases that failed in them, each once.
+    pub(crate) flaky: Vec<Wrong>,
 }
 
 impl Power {
@@ -159,14 +167,14 @@ async fn measure(args: &PowerArgs, chosen: &Chosen, gauge: &Gauge) -> Result<Pow
         .map(async |engine| progress.done(gauge.failures(engine).await))
         .buffered(jobs);
     let odd: Vec<_> = odd.collect().await;
-    let (mut flakes, mut flaky) = (0, Vec::new());
+    let (mut flakes, mut flaky) = (0, Vec::<Wrong>::new());
     for _ in 0..args.repeat {
         let failed = gauge.reference().await?;
         flakes += u32::from(!failed.is_empty());
         flaky.extend(failed);
     }
-    flaky.sort_unstable();
-    flaky.dedup();
+    flaky.sort_by(|a, b| a.case.cmp(&b.case));
+    flaky.dedup_by(|a, b| a.case == b.case);
     Ok(Power {
         faults: faults.into_iter().collect::<Result<_, _>>()?,
         trivial: trivial.into_iter().collect::<Result<_, _>>()?,

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use conformance::ledger::Ledger;
 
-use super::{Chosen, Kill, Misjudged, Power};
+use super::{Chosen, Kill, Misjudged, Power, Wrong};
 
 pub(super) fn list(chosen: &Chosen, out: &mut dyn Write) -> io::Result<()> {
     for fault in &chosen.faults {
@@ -32,13 +32,12 @@ pub(super) fn human(power: &Power, ledger: &Ledger, out: &mut dyn Write) -> io::
     for (what, engines) in [("passes", &power.trivial), ("fails", &power.odd)] {
         for engine in engines.iter().filter(|it| !it.cases.is_empty()) {
             writeln!(out, "\n{} {what}:", engine.engine)?;
-            for case in &engine.cases {
-                writeln!(out, "  {case}")?;
-            }
+            wrong(&engine.cases, out)?;
         }
     }
     if !power.flaky.is_empty() {
-        writeln!(out, "\nflaky: {}", power.flaky.join(" "))?;
+        writeln!(out, "\nflaky:")?;
+        wrong(&power.flaky, out)?;
     }
     writeln!(out)?;
     for line in figures(power) {
@@ -50,6 +49,16 @@ pub(super) fn human(power: &Power, ledger: &Ledger, out: &mut dyn Write) -> io::
 pub(super) fn markdown(power: &Power, out: &mut dyn Write) -> io::Result<()> {
     for line in figures(power) {
         writeln!(out, "- {line}")?;
+    }
+    Ok(())
+}
+
+fn wrong(cases: &[Wrong], out: &mut dyn Write) -> io::Result<()> {
+    for wrong in cases {
+        match &wrong.why {
+            Some(why) => writeln!(out, "  {}: {why}", wrong.case)?,
+            None => writeln!(out, "  {}", wrong.case)?,
+        }
     }
     Ok(())
 }
