@@ -93,14 +93,13 @@ fn files(paths: &[PathBuf]) -> Result<Vec<File>, Problem> {
         let carried = assets::cases().into_iter().map(|file| File {
             path: format!("fixtures/cases/{}", file.path),
             bytes: file.text.into(),
-            alone: false,
         });
         return Ok(carried.collect());
     }
     let mut files = Vec::new();
     for path in paths {
         let before = files.len();
-        collect(path, true, &mut files)
+        collect(path, &mut files)
             .map_err(|(path, error)| Problem::new(Exit::Usage, format!("`{path}`: {error}")))?;
         if files.len() == before {
             let message = format!("there is no .json file in `{}`", path.display());
@@ -111,7 +110,7 @@ fn files(paths: &[PathBuf]) -> Result<Vec<File>, Problem> {
 }
 
 /// The file, or every `.json` file in the folder and those in it, in order of their paths.
-fn collect(path: &Path, alone: bool, files: &mut Vec<File>) -> Result<(), (String, io::Error)> {
+fn collect(path: &Path, files: &mut Vec<File>) -> Result<(), (String, io::Error)> {
     let at = |error| (path.display().to_string(), error);
     if path.is_dir() {
         let entries: Result<Vec<_>, _> = fs::read_dir(path).map_err(at)?.collect();
@@ -123,7 +122,7 @@ fn collect(path: &Path, alone: bool, files: &mut Vec<File>) -> Result<(), (Strin
         paths.sort_unstable();
         for path in paths {
             if path.is_dir() || path.extension().is_some_and(|it| it == "json") {
-                collect(&path, false, files)?;
+                collect(&path, files)?;
             }
         }
         return Ok(());
@@ -131,7 +130,6 @@ fn collect(path: &Path, alone: bool, files: &mut Vec<File>) -> Result<(), (Strin
     files.push(File {
         path: path.display().to_string(),
         bytes: fs::read(path).map_err(at)?,
-        alone,
     });
     Ok(())
 }

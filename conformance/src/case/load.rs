@@ -77,7 +77,8 @@ impl Cases {
         )
     }
 
-    /// The cases of a folder, and of the folders in it.
+    /// The cases of a folder, and of the folders in it, with those that the suite carries which
+    /// probe for the features that they need and do not probe for themselves.
     ///
     /// # Errors
     ///
@@ -85,7 +86,21 @@ impl Cases {
     pub fn from_folder(folder: &Path, ledger: &Ledger) -> Result<Self, CaseError> {
         let mut files = BTreeMap::new();
         collect(folder, &mut files)?;
-        Self::read(files, ledger)
+        let mut cases = Self::parse(files, ledger)?;
+        let needed = |probe: &Case| {
+            let feature = probe.probes.as_ref();
+            let probed = cases.iter().any(|it| it.probes.as_ref() == feature);
+            let needs = |it: &Case| it.needs.iter().any(|it| Some(it) == feature);
+            // A fence is a ping, if there is one.
+            let fences = !cases.is_empty() && feature.is_some_and(|it| it == "ping");
+            let wanted = cases.iter().any(needs) || fences;
+            let named = cases.iter().any(|it| it.id == probe.id);
+            feature.is_some() && wanted && !probed && !named
+        };
+        let carried = Self::embedded(ledger)?.0;
+        let probes: Vec<Case> = carried.into_iter().filter(needed).collect();
+        cases.extend(probes);
+        Self::complete(cases)
     }
 
     /// The case of a file, wherever it is, beside the cases of the suite that probe for features.
@@ -117,6 +132,13 @@ impl Cases {
         files: impl IntoIterator<Item = (String, String)>,
         ledger: &Ledger,
     ) -> Result<Self, CaseError> {
+        Self::complete(Self::parse(files, ledger)?)
+    }
+
+    fn parse(
+        files: impl IntoIterator<Item = (String, String)>,
+        ledger: &Ledger,
+    ) -> Result<Vec<Case>, CaseError> {
         let mut cases: BTreeMap<String, (String, Case)> = BTreeMap::new();
         for (path, text) in files {
             let case: Case = match serde_json::from_str(&text) {
@@ -136,7 +158,12 @@ impl Cases {
             }
             cases.insert(case.id.clone(), (path, case));
         }
-        let cases: Vec<Case> = cases.into_values().map(|(_, case)| case).collect();
+        Ok(cases.into_values().map(|(_, case)| case).collect())
+    }
+
+    /// Sorted by their ids, if there is a probe for all that they need.
+    fn complete(mut cases: Vec<Case>) -> Result<Self, CaseError> {
+        cases.sort_by(|a, b| a.id.cmp(&b.id));
         for case in &cases {
             let provided =
                 |feature: &&String| !cases.iter().any(|it| it.probes.as_ref() == Some(feature));

@@ -1,6 +1,7 @@
 //! What is wrong with case files and target files, all of it, and where it stands.
 
 mod doubts;
+mod frames;
 mod places;
 mod readable;
 mod shape;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use self::{
+    frames::Frames,
     places::{Places, Position, position},
     readable::Readable,
     shape::Shape,
@@ -29,9 +31,6 @@ pub struct File {
     pub path: String,
     /// What it holds.
     pub bytes: Vec<u8>,
-    /// Whether it was named itself, and not found in a folder: the features that it needs may
-    /// then be probed for by the cases that the suite carries.
-    pub alone: bool,
 }
 
 /// How much a finding weighs.
@@ -70,6 +69,7 @@ pub fn lint(files: &[File], ledger: &Ledger) -> Result<Vec<Finding>, String> {
     let shapes = Shapes {
         case: Shape::embedded("case.json")?,
         target: Shape::embedded("target.json")?,
+        frames: Frames::embedded(),
     };
     let mut read: Vec<Reading<'_>> = files
         .iter()
@@ -84,7 +84,7 @@ pub fn lint(files: &[File], ledger: &Ledger) -> Result<Vec<Finding>, String> {
     for reading in &mut read {
         let needs = reading.case.as_ref().map(|it| it.needs.clone());
         for (index, need) in needs.into_iter().flatten().enumerate() {
-            let probed = given.contains(&need) || (reading.alone && carried.contains(&need));
+            let probed = given.contains(&need) || carried.contains(&need);
             if !probed {
                 let message = format!(
                     "no case probes for the feature `{need}`; add one with \"probes\": \
@@ -106,12 +106,12 @@ pub fn lint(files: &[File], ledger: &Ledger) -> Result<Vec<Finding>, String> {
 struct Shapes {
     case: Shape,
     target: Shape,
+    frames: Frames,
 }
 
 /// What is known of one file.
 struct Reading<'f> {
     path: &'f str,
-    alone: bool,
     places: Option<Places<'f>>,
     case: Option<Case>,
     findings: Vec<Finding>,
@@ -121,7 +121,6 @@ impl<'f> Reading<'f> {
     fn of(file: &'f File, shapes: &Shapes, ledger: &Ledger) -> Self {
         let mut reading = Self {
             path: &file.path,
-            alone: file.alone,
             places: None,
             case: None,
             findings: Vec::new(),
@@ -177,12 +176,19 @@ impl<'f> Reading<'f> {
                 self.add(&pointer, severity, message);
             }
         } else if value.is_object() {
-            self.judge(text, &value, &faults, ledger);
+            self.judge(text, &value, &faults, shapes, ledger);
         }
     }
 
     /// What the schema cannot say.
-    fn judge(&mut self, text: &str, value: &Value, faults: &[shape::Fault], ledger: &Ledger) {
+    fn judge(
+        &mut self,
+        text: &str,
+        value: &Value,
+        faults: &[shape::Fault],
+        shapes: &Shapes,
+        ledger: &Ledger,
+    ) {
         let stem = Path::new(self.path).file_stem().and_then(|it| it.to_str());
         let readable = Readable::of(value, stem.unwrap_or_default());
         let told = |pointer: &str| faults.iter().any(|it| it.pointer == pointer);
@@ -209,7 +215,10 @@ impl<'f> Reading<'f> {
                 };
                 self.add_at("", at, Severity::Fault, error.to_string());
             }
-            let doubts = doubts::doubts(&readable.case).into_iter();
+            let doubts = doubts::doubts(&readable.case);
+            let doubts = doubts
+                .into_iter()
+                .chain(shapes.frames.doubts(&readable.case));
             // What is left out is not in the file.
             for doubt in doubts.filter(|it| value.pointer(&it.pointer).is_some()) {
                 self.add(&doubt.pointer, Severity::Warning, doubt.message);

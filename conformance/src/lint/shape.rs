@@ -119,12 +119,7 @@ impl Shape {
     }
 
     fn stranger(&self, pointer: &str, name: &str) -> Fault {
-        let likeness = |other: &&String| strsim::jaro_winkler(name, other);
-        let nearest = self
-            .names
-            .iter()
-            .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-        let hint = match nearest.filter(|it| likeness(it) > LIKENESS_MIN) {
+        let hint = match nearest(name, self.names.iter()) {
             Some(meant) if meant == name => "it belongs elsewhere, see spec/cases.md".to_owned(),
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "take it out".to_owned(),
@@ -235,4 +230,14 @@ fn property_names(schema: &Value, names: &mut BTreeSet<String>) {
         Value::Array(items) => items.iter().for_each(|it| property_names(it, names)),
         _ => {}
     }
+}
+
+/// The name that may have been meant, if one is alike enough.
+pub(super) fn nearest<'n>(
+    name: &str,
+    known: impl Iterator<Item = &'n String>,
+) -> Option<&'n String> {
+    let likeness = known.map(|it| (strsim::jaro_winkler(name, it), it));
+    let (likeness, nearest) = likeness.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (likeness > LIKENESS_MIN).then_some(nearest)
 }

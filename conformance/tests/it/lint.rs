@@ -64,7 +64,7 @@ fn case(fields: &str, steps: &str) -> String {
     )
 }
 
-const SOUND: &str = r#"{"on": "worker", "send": {"type": "x"}}, {"on": "worker", "expect": {}}"#;
+const SOUND: &str = r#"{"on": "worker", "send": {"type": "ping"}}, {"on": "worker", "expect": {}}"#;
 
 #[test]
 fn a_sound_case_has_no_findings() {
@@ -76,13 +76,55 @@ fn a_sound_case_has_no_findings() {
 }
 
 #[test]
-fn what_is_built_in_has_no_faults() {
+fn nothing_is_to_be_said_of_what_is_built_in() {
     let (code, out, err) = run(&["lint"]);
     assert_eq!(code, Some(0), "{out}{err}");
-    assert!(
-        out.lines().last().unwrap().contains(": 0 faults, "),
-        "{out}"
-    );
+    assert!(out.ends_with(" files: 0 faults, 0 warnings\n"), "{out}");
+}
+
+#[test]
+fn a_slip_of_the_pen_in_a_frame_is_a_warning() {
+    for (step, warning) in [
+        (
+            r#"{"on": "worker", "send": {"type": "registertriger"}}"#,
+            "no frame of the protocol is called `registertriger`; did you mean `registertrigger`? \
+             [/steps/1/send/type]",
+        ),
+        (
+            r#"{"on": "worker", "quiet": {"type": "unheard-of"}}"#,
+            "no frame of the protocol is called `unheard-of` [/steps/1/quiet/type]",
+        ),
+        (
+            r#"{"on": "worker", "expect": {"type": "pong", "functionid": "f"}}"#,
+            "a `pong` has no field `functionid` [/steps/1/expect/functionid]",
+        ),
+        (
+            r#"{"on": "worker", "expect_all": [
+                {"type": "invocationresult", "functionid": "f"}, {"type": "pong"}]}"#,
+            "a `invocationresult` has no field `functionid`; did you mean `function_id`? \
+             [/steps/1/expect_all/0/functionid]",
+        ),
+        (
+            r#"{"on": "worker", "send": {"type": "registerfunction", "descripton": "f"}}"#,
+            "a `registerfunction` has no field `descripton`; did you mean `description`? \
+             [/steps/1/send/descripton]",
+        ),
+    ] {
+        let steps = format!(r#"{{"on": "worker", "alive": true}}, {step}"#);
+        let text = case(r#""level": "observe","#, &steps);
+        let text = text.replace("\"quote\": \"Functions are uniquely identified\",", "");
+        let (code, lines) = lint("it.json", text);
+        assert_eq!((code, lines.len()), (Some(0), 1), "{lines:?}");
+        let told = lines
+            .iter()
+            .all(|it| it.ends_with(&format!("warning: {warning}")));
+        assert!(told, "{lines:?}");
+    }
+    // What is unknown on purpose is none.
+    let strange = r#"{"on": "worker", "send": {"type": "registerfunction", "x-owner": "f"}}"#;
+    let text = case(r#""level": "observe","#, strange);
+    let text = text.replace("\"quote\": \"Functions are uniquely identified\",", "");
+    assert_eq!(lint("it.json", text), (Some(0), Vec::new()));
 }
 
 #[test]
@@ -316,15 +358,10 @@ fn names_of_files_quotes_and_ids_over_files() {
     fs::write(below.join("it.json"), &text).unwrap();
     let (code, out, _) = run(&["lint", &folder.path().display().to_string()]);
     assert_eq!(code, Some(2));
-    // Of a folder the features have to be probed for in it, as for a run.
-    let (below, need) = (
-        below.join("it.json").display().to_string(),
-        "4:31: no case probes for the \
-                 feature `ping`; add one with \"probes\": \"ping\", or take it out [/needs/0]",
-    );
+    let below = below.join("it.json").display().to_string();
     let expected = format!(
-        "{below}:{need}\n{one}:1:8: the id `it` is that of `{below}` already; choose another \
-         [/id]\n{one}:{need}\n2 files: 3 faults, 0 warnings\n"
+        "{one}:1:8: the id `it` is that of `{below}` already; choose another [/id]\n2 files: 1 \
+         fault, 0 warnings\n"
     );
     assert_eq!(out, expected);
 }
