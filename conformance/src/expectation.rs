@@ -2,7 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::verdict::{Outcome, Status};
+use crate::{
+    report::printable,
+    steady::steady,
+    verdict::{Outcome, Status},
+};
+
+/// How much of what was seen becomes the reason of an entry.
+const REASON_CHARACTERS: usize = 500;
 
 /// A case that is expected to fail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +92,8 @@ pub fn renewed(
             continue;
         };
         if outcome.level.decides(strict) && !list.iter().any(|it| it.case == outcome.case) {
-            let reason = format!("expected that {}: {}", failure.expected, failure.problem);
+            let seen = failure.in_a_line();
+            let reason = printable(&steady(&seen), REASON_CHARACTERS);
             let case = outcome.case.clone();
             list.push(Expectation { case, reason });
         }

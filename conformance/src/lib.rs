@@ -22,6 +22,7 @@ pub mod report;
 pub mod runner;
 pub mod schema;
 pub mod session;
+mod steady;
 pub mod target_file;
 pub mod template;
 pub mod transcript;
