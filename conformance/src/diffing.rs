@@ -55,20 +55,25 @@ pub(crate) struct DiffArgs {
 #[command(next_help_heading = "Against")]
 pub(crate) struct AgainstArgs {
     /// The WebSocket address of the other engine, or a saved report.
-    #[arg(long, value_name = "URL|REPORT")]
+    #[arg(long, value_name = "URL|REPORT", env = "CONFORMANCE_AGAINST")]
     pub(crate) against: Option<String>,
     /// Where the other engine serves http triggers.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "CONFORMANCE_AGAINST_HTTP_URL")]
     pub(crate) against_http_url: Option<String>,
     /// A file that says what the other engine is, as --target does; it may have a command that
     /// starts it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "CONFORMANCE_AGAINST_TARGET")]
     pub(crate) against_target: Option<PathBuf>,
     /// The other engine was started with what `conformance env` prints.
-    #[arg(long)]
+    #[arg(long, env = "CONFORMANCE_AGAINST_ENV")]
     pub(crate) against_env: bool,
     /// An environment variable that the other engine was started with; repeatable.
-    #[arg(long, value_name = "NAME[=VALUE]", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "NAME[=VALUE]",
+        value_delimiter = ',',
+        env = "CONFORMANCE_AGAINST_VARIABLE"
+    )]
     pub(crate) against_variable: Vec<String>,
 }
 

@@ -74,6 +74,7 @@ impl Engine {
             callback: settings.callback.clone(),
             config_keys: settings.file.config_keys.clone(),
             not_applicable: settings.file.not_applicable.clone(),
+            expendable: !matches!(self, Self::Elsewhere { .. }),
         }
     }
 

@@ -14,8 +14,8 @@ use conformance::{
     histories,
     ledger::Ledger,
     profile::Profile,
-    report::{self, Document, Ending, Run, Style, diff::Saved},
-    runner::{self, Context, Gone},
+    report::{self, CutShort, Document, Ending, Run, Style, diff::Saved},
+    runner::{self, Context, Gone, Restart},
     verdict::{Outcome, Unrun},
 };
 use tokio::sync::{Notify, mpsc};
@@ -53,7 +53,9 @@ pub(crate) async fn judge(
     if let Some(profile) = &settings.profile {
         unless_closed(writeln!(out, "{}", profiles::describe(profile)))?;
     }
-    let target = engine.target(&settings);
+    let mut target = engine.target(&settings);
+    let named = |case: &Case| args.selection.select.contains(&case.id);
+    target.expendable |= cases.iter().any(|case| case.alone && named(case));
     reports.aimed(&target);
     let context = Context::new(target, settings.pace);
     let context = Arc::new(context.map_err(|it| Problem::new(Exit::OurFault, it))?);
@@ -100,6 +102,8 @@ struct Ended {
     /// Whether `--fail-fast` has cut it short.
     stopped: bool,
     gone: Option<Arc<Gone>>,
+    restarts: Vec<Restart>,
+    unrun: Unrun,
     took: Duration,
 }
 
@@ -174,7 +178,9 @@ impl Suite<'_> {
             outcomes: &ended.outcomes,
             complete: ended.complete,
             gone: None,
-            unrun: self.unrun(&ended.outcomes),
+            restarts: ended.restarts,
+            unrun: ended.unrun,
+            cut_short: None,
             strict: self.settings.strict,
             left_out,
             stale: &[],
@@ -201,6 +207,7 @@ impl Suite<'_> {
         let seed = self.args.seed.unwrap_or_else(histories::random_seed);
         let plan = self.histories_plan(seed);
         let cases = self.ordered(cases, seed);
+        let selected = cases.clone();
         let used = plan.is_some() || self.args.shuffle;
         self.reports
             .note(|heading| heading.seed = used.then_some(seed));
@@ -238,12 +245,14 @@ impl Suite<'_> {
             && self.args.shard.is_none()
             && self.settings.profile.as_ref().is_none_or(Profile::is_whole);
         Ok(Ended {
-            outcomes,
             plan,
             complete: everything && !interrupted && !stopped && gone.is_none(),
             interrupted,
             stopped,
             gone,
+            restarts: self.context.restarts(),
+            unrun: self.unrun(&selected, &outcomes),
+            outcomes,
             took: began.elapsed(),
         })
     }
@@ -282,9 +291,10 @@ impl Suite<'_> {
     }
 
     /// What takes a minute belongs to a run only where it is asked for.
-    fn unrun(&self, outcomes: &[Outcome]) -> Unrun {
+    fn unrun(&self, selected: &[Case], outcomes: &[Outcome]) -> Unrun {
         let due = |case: &&Case| !case.is_slow() || self.settings.slow;
-        Unrun::of(self.all.iter().filter(due), outcomes, self.settings.strict)
+        let all = self.all.iter().filter(due);
+        Unrun::of(all, selected, outcomes, self.settings.strict)
     }
 
     fn stale(&self, outcomes: &[Outcome]) -> Vec<Stale> {
@@ -312,7 +322,13 @@ impl Suite<'_> {
             outcomes: &ended.outcomes,
             complete: ended.complete,
             gone: ended.gone.clone(),
-            unrun: self.unrun(&ended.outcomes),
+            restarts: ended.restarts.clone(),
+            unrun: ended.unrun.clone(),
+            cut_short: match (ended.interrupted, ended.stopped) {
+                (true, _) => Some(CutShort::Interrupted),
+                (false, true) => Some(CutShort::FirstFailure),
+                (false, false) => None,
+            },
             strict: self.settings.strict,
             left_out,
             stale,

@@ -12,7 +12,7 @@ use conformance::{
     expectation,
     ledger::Ledger,
     report,
-    runner::{self, Context, Gone},
+    runner::{self, Context, Gone, Target},
     verdict::{Outcome, Status},
 };
 use tokio::sync::mpsc;
@@ -71,7 +71,11 @@ async fn play(
     start_time: Duration,
     cases: Vec<Case>,
 ) -> Result<(Vec<Outcome>, Option<Arc<Gone>>), Problem> {
-    let context = Context::new(engine.target(settings), settings.pace);
+    let target = Target {
+        expendable: true,
+        ..engine.target(settings)
+    };
+    let context = Context::new(target, settings.pace);
     let context = context.map_err(|it| Problem::new(Exit::OurFault, it))?;
     engine.until_it_listens(&context, start_time).await?;
     if cases.iter().any(|case| !case.endpoints.is_empty()) {

@@ -133,7 +133,9 @@ impl Reports {
             outcomes: &[],
             complete: false,
             gone: None,
+            restarts: Vec::new(),
             unrun: Unrun::default(),
+            cut_short: None,
             strict: heading.strict,
             left_out: 0,
             stale: &[],
@@ -188,6 +190,16 @@ fn open_all(requests: &[String]) -> Result<Vec<Sink>, Problem> {
             sinks.push(sink);
         }
     }
+    let asked = requests.iter().any(|it| it == Format::Github.name());
+    if !asked && std::env::var_os(ACTIONS_VARIABLE).is_some_and(|it| it == "true") {
+        let fits = |sink: &Sink| !sinks.iter().any(|it| it.is_in_the_way_of(sink));
+        let unasked: Vec<Sink> = github()
+            .unwrap_or_default()
+            .into_iter()
+            .filter(fits)
+            .collect();
+        sinks.extend(unasked);
+    }
     Ok(sinks)
 }
 
@@ -227,6 +239,8 @@ impl Sink {
 }
 
 const STDOUT: &str = "standard output";
+/// What GitHub sets to `true` in the steps of a workflow.
+const ACTIONS_VARIABLE: &str = "GITHUB_ACTIONS";
 /// Where GitHub wants the summary of a step.
 const SUMMARY_VARIABLE: &str = "GITHUB_STEP_SUMMARY";
 

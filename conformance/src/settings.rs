@@ -95,6 +95,10 @@ fn aim(args: &RunArgs, file: &TargetFile) -> Result<Aim, Problem> {
         args.target.url.as_ref().or(file.url.as_ref()),
         &file.command,
     ) {
+        (Some(url), _) if url.is_empty() => Err(usage(
+            "--url or CONFORMANCE_URL is empty: say where the engine is, as ws://HOST:PORT, or \
+             leave it out",
+        )),
         (Some(url), _) if !url.starts_with("ws://") => Err(usage(format!(
             "`{url}` must begin with ws:// (wss:// is not supported)"
         ))),
@@ -108,6 +112,12 @@ fn http_url(args: &RunArgs, file: &TargetFile) -> Result<Option<String>, Problem
     let Some(url) = args.target.http_url.as_ref().or(file.http_url.as_ref()) else {
         return Ok(None);
     };
+    if url.is_empty() {
+        return Err(usage(
+            "--http-url or CONFORMANCE_HTTP_URL is empty: say where the engine serves http \
+             triggers, as http://HOST:PORT, or leave it out",
+        ));
+    }
     if !url.starts_with("http://") {
         return Err(usage(format!(
             "--http-url: `{url}` must begin with http://"

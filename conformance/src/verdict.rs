@@ -191,31 +191,45 @@ impl Outcome {
     }
 }
 
-/// How many cases that decide of a clause, by its id, a run has not come to, though they belong to
-/// every run of everything: those of another selection, or of the time after a run was stopped.
+/// What a run has not come to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unrun(BTreeMap<String, usize>);
+pub struct Unrun {
+    /// How many cases that decide of a clause, by its id, have no outcome, though they belong to
+    /// every run of everything: those of another selection, or of the time after a run was stopped.
+    deciding: BTreeMap<String, usize>,
+    /// The clauses of cases that were selected and that the run was stopped before.
+    clauses: BTreeSet<String>,
+    /// How many cases were selected and have not ended.
+    pub cases: usize,
+}
 
 impl Unrun {
-    /// Counts the cases that have no outcome.
+    /// Of a run that has ended.
     pub fn of<'c>(
         cases: impl IntoIterator<Item = &'c Case>,
+        selected: &[Case],
         outcomes: &[Outcome],
         strict: bool,
     ) -> Self {
         let run: BTreeSet<&str> = outcomes.iter().map(|it| it.case.as_str()).collect();
-        let mut counts = BTreeMap::new();
+        let unrun = |case: &&Case| !run.contains(case.id.as_str());
+        let mut deciding = BTreeMap::new();
         let decides = |case: &&Case| case.level.decides(strict);
-        let unrun = cases.into_iter().filter(|it| !run.contains(it.id.as_str()));
-        for clause in unrun.filter(decides).flat_map(|case| &case.clauses) {
-            *counts.entry(clause.clone()).or_default() += 1;
+        let left = cases.into_iter().filter(unrun).filter(decides);
+        for clause in left.flat_map(|case| &case.clauses) {
+            *deciding.entry(clause.clone()).or_default() += 1;
         }
-        Self(counts)
+        let missed = selected.iter().filter(unrun);
+        Self {
+            deciding,
+            cases: missed.clone().count(),
+            clauses: missed.flat_map(|case| case.clauses.clone()).collect(),
+        }
     }
 
     /// Why a clause of which all holds that was run is not simply passed.
     fn reason(&self, clause: &Clause) -> Option<String> {
-        match self.0.get(&clause.id)? {
+        match self.deciding.get(&clause.id)? {
             1 => Some("1 case that decides was not run".to_owned()),
             count => Some(format!("{count} cases that decide were not run")),
         }
@@ -239,13 +253,15 @@ pub enum Verdict {
     Differs,
     /// Nothing of it could be exercised.
     Untestable(String),
+    /// The run was stopped before any of its cases had ended.
+    NotRun,
     /// The run left its cases out.
     NotSelected,
 }
 
 impl Verdict {
     /// The names of all of them, in the order in which they are counted.
-    pub const NAMES: [&'static str; 8] = [
+    pub const NAMES: [&'static str; 9] = [
         "passed",
         "passed in part",
         "failed",
@@ -253,6 +269,7 @@ impl Verdict {
         "differs",
         "registration only",
         "untestable",
+        "not run",
         "not selected",
     ];
 
@@ -323,6 +340,7 @@ impl Verdict {
         });
         match (reason, &clause.later, complete) {
             (Some(reason), _, _) => Self::Untestable(reason),
+            (None, _, false) if unrun.clauses.contains(&clause.id) => Self::NotRun,
             (None, _, false) => Self::NotSelected,
             (None, Some(later), true) => Self::Untestable(later.clone()),
             (None, None, true) => Self::Untestable("no case exercises it".to_owned()),
@@ -340,6 +358,7 @@ impl Verdict {
             Self::FailsAsExpected(_) => "expected failure",
             Self::Differs => "differs",
             Self::Untestable(_) => "untestable",
+            Self::NotRun => "not run",
             Self::NotSelected => "not selected",
         }
     }

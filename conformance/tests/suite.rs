@@ -68,6 +68,7 @@ fn main() -> ExitCode {
         },
         config_keys: ConfigKeys::default(),
         not_applicable: Vec::new(),
+        expendable: url.is_none(),
     };
     let context = Arc::new(Context::new(target, Pace::default()).expect("a context"));
     let probes: Vec<_> = cases
@@ -156,6 +157,8 @@ impl Suite {
             outcomes: std::slice::from_ref(outcome),
             complete: false,
             gone: None,
+            restarts: Vec::new(),
+            cut_short: None,
             unrun: Unrun::default(),
             strict: self.strict,
             left_out: 0,

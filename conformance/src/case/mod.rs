@@ -98,7 +98,8 @@ pub struct Case {
     /// Whether its ids are the document's own, so that no other such case may run beside it.
     #[serde(default)]
     pub verbatim: bool,
-    /// Whether it touches what all sessions share, so that nothing may run beside it.
+    /// Whether it tries to change what all sessions share, so that nothing may run beside it, and
+    /// that it is run only against an engine which may be spoilt.
     #[serde(default)]
     pub alone: bool,
     /// How many seconds of the engine's clock have to pass before it can pass.

@@ -13,8 +13,8 @@ use std::{
     fmt, io,
     net::{IpAddr, SocketAddr, TcpListener},
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -115,6 +115,11 @@ impl Endpoints {
         })
     }
 
+    /// Whether the engine has reached any of them.
+    pub(crate) fn were_reached(&self) -> bool {
+        self.registry.reached.load(Ordering::Relaxed)
+    }
+
     /// Where an endpoint is that has this path segment.
     pub(crate) fn url(&self, segment: &str, behaviour: Kind) -> String {
         let port = match behaviour {
@@ -196,19 +201,25 @@ impl Drop for Endpoint {
     }
 }
 
-/// The endpoints that are served, by the first segments of their paths.
 #[derive(Debug, Default)]
-struct Registry(Mutex<BTreeMap<String, Arc<Served>>>);
+struct Registry {
+    /// The endpoints that are served, by the first segments of their paths.
+    served: Mutex<BTreeMap<String, Arc<Served>>>,
+    /// Whether any request has come to one of them.
+    reached: AtomicBool,
+}
 
 impl Registry {
     fn add(&self, segment: String, served: Served) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(segment, Arc::new(served));
+        self.served().insert(segment, Arc::new(served));
     }
 
     fn remove(&self, segment: &str) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.remove(segment);
+        self.served().remove(segment);
+    }
+
+    fn served(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Served>>> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The endpoint of a path, and what of the path is below it.
@@ -216,8 +227,9 @@ impl Registry {
         let path = target.strip_prefix('/')?;
         let end = path.find(['/', '?']).unwrap_or(path.len());
         let (segment, below) = path.split_at(end);
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Some((Arc::clone(all.get(segment)?), below))
+        let served = Arc::clone(self.served().get(segment)?);
+        self.reached.store(true, Ordering::Relaxed);
+        Some((served, below))
     }
 }
 

@@ -296,6 +296,7 @@ impl Drive<'_> {
         let (name, presence) = (format!("session-{index}"), &self.context.presence);
         let opened =
             Session::connect(&target.url, &name, target.hello, patience, self.transcript).await;
+        presence.attempted(&opened);
         match &opened {
             Ok(_) => presence.opened(super::ID),
             Err(_) => drop(presence.find_out(self.context, super::ID).await),

@@ -109,6 +109,7 @@ impl Gauge {
             callback: Callback::default(),
             config_keys: ConfigKeys::default(),
             not_applicable: Vec::new(),
+            expendable: true,
         };
         let pace = Pace {
             adapts: true,

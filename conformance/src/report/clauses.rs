@@ -21,9 +21,7 @@ const REASON_CHARACTERS: usize = 160;
 
 pub(super) fn write(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
     // A run of a part shows that part.
-    let shown = |clause: &&Clause| {
-        style.verbose || run.complete || run.verdict_of(clause) != Verdict::NotSelected
-    };
+    let shown = |clause: &&Clause| run.complete || run.verdict_of(clause) != Verdict::NotSelected;
     let of_kind = |kind: Kind| run.ledger.clauses.iter().filter(move |it| it.kind == kind);
     let mut document = None;
     for clause in of_kind(Kind::Documented).filter(shown) {
@@ -94,6 +92,12 @@ fn row(run: &Run<'_>, clause: &Clause, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     let note = match &verdict {
+        // What is said below need not be said of every clause.
+        Verdict::Untestable(reason)
+            if (run.gone.as_ref()).is_some_and(|it| it.to_string() == *reason) =>
+        {
+            Some("the engine had gone away by then")
+        }
         Verdict::Untestable(reason)
         | Verdict::InPart(reason)
         | Verdict::FailsAsExpected(reason) => Some(reason.as_str()),
@@ -129,7 +133,7 @@ fn style_of(verdict: &Verdict) -> Ansi {
         | Verdict::RegistrationOnly
         | Verdict::InPart(_)
         | Verdict::Untestable(_) => DOUBT,
-        Verdict::NotSelected => FAINT,
+        Verdict::NotRun | Verdict::NotSelected => FAINT,
     }
 }
 
@@ -143,7 +147,7 @@ fn brief(run: &Run<'_>, clauses: Vec<&Clause>, out: &mut dyn Write) -> io::Resul
         out,
         "  {as_the_reference} as the reference, {} differ, {} not exercised",
         count("differs") + count("failed"),
-        count("untestable") + count("not selected"),
+        count("untestable") + count("not run") + count("not selected"),
     )?;
     if run.diagnosis().is_some() {
         return Ok(());

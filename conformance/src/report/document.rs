@@ -115,8 +115,11 @@ pub(crate) struct ResultReport<'r> {
     pub(crate) interrupted: bool,
     pub(crate) problem: Option<&'r str>,
     pub(crate) engine_gone: Option<GoneReport<'r>>,
+    pub(crate) engine_restarts: Vec<RestartReport<'r>>,
     /// Whether no case was left out.
     pub(crate) complete: bool,
+    /// How many cases were selected and have not ended.
+    pub(crate) not_run: usize,
     pub(crate) left_out: usize,
     #[serde(serialize_with = "counts")]
     pub(crate) counts: Vec<(&'static str, usize)>,
@@ -134,6 +137,17 @@ pub(crate) struct ResultReport<'r> {
 #[derive(Debug, Serialize)]
 pub(crate) struct GoneReport<'r> {
     pub(crate) problem: &'r str,
+    /// The cases that were running.
+    pub(crate) beside: &'r [String],
+    /// The command that runs them one at a time.
+    pub(crate) again: Option<String>,
+}
+
+/// An engine that was away during the run and came back.
+#[derive(Debug, Serialize)]
+pub(crate) struct RestartReport<'r> {
+    #[serde(skip)]
+    pub(crate) text: String,
     /// The cases that were running.
     pub(crate) beside: &'r [String],
     /// The command that runs them one at a time.
@@ -269,8 +283,18 @@ impl<'r> ResultReport<'r> {
             engine_gone: run.gone.as_ref().map(|gone| GoneReport {
                 problem: &gone.problem,
                 beside: &gone.beside,
-                again: run.one_at_a_time(),
+                again: run.one_at_a_time(&gone.beside),
             }),
+            engine_restarts: run
+                .restarts
+                .iter()
+                .map(|it| RestartReport {
+                    text: it.to_string(),
+                    beside: &it.beside,
+                    again: run.one_at_a_time(&it.beside),
+                })
+                .collect(),
+            not_run: run.unrun.cases,
             complete: run.complete,
             left_out: run.left_out,
             counts: CaseVerdict::ALL
@@ -306,7 +330,11 @@ impl<'r> ClauseReport<'r> {
                 | Verdict::InPart(reason)
                 | Verdict::FailsAsExpected(reason) => Some(reason),
                 Verdict::RegistrationOnly => clause.later.clone(),
-                Verdict::Passed | Verdict::Failed | Verdict::Differs | Verdict::NotSelected => None,
+                Verdict::Passed
+                | Verdict::Failed
+                | Verdict::Differs
+                | Verdict::NotRun
+                | Verdict::NotSelected => None,
             },
         }
     }

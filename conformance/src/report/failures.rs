@@ -37,6 +37,7 @@ pub(super) fn write(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Res
     };
     let decides = |outcome: &Outcome| outcome.decides_against(run.strict);
     gone(run, out)?;
+    restarts(run, out)?;
     diagnosis::write(run, out)?;
     let deciding: Vec<_> = failures().filter(|(it, _)| decides(it)).collect();
     let groups = match style.verbose {
@@ -145,10 +146,37 @@ fn gone(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
         "unbegun",
         &format!("{unbegun} cases, which are untestable"),
     )?;
-    let Some(command) = run.one_at_a_time() else {
+    running(run, &gone.beside, out)
+}
+
+/// What is known of an engine that was away and came back.
+fn restarts(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let Some(first) = run.restarts.first() else {
+        return Ok(());
+    };
+    let times = match run.restarts.len() {
+        1 => String::new(),
+        times => format!(", {times} times (this is the first)"),
+    };
+    writeln!(
+        out,
+        "\n{BAD}THE ENGINE WAS AWAY{BAD:#} during the run and came back, as if it had crashed and \
+         been started anew{times}"
+    )?;
+    field(
+        out,
+        "seen",
+        "what failed here may be the doing of another case that ran beside it",
+    )?;
+    running(run, &first.beside, out)
+}
+
+/// What was running when an engine went away, and how to find out which case it was.
+fn running(run: &Run<'_>, beside: &[String], out: &mut dyn Write) -> io::Result<()> {
+    let Some(command) = run.one_at_a_time(beside) else {
         return field(out, "running", "no case");
     };
-    field(out, "running", &gone.beside.join(" "))?;
+    field(out, "running", &beside.join(" "))?;
     writeln!(
         out,
         "  to find out which of them it was, run them one at a time:"

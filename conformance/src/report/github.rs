@@ -11,6 +11,9 @@ pub(super) fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<
     if let Some(gone) = &document.result.engine_gone {
         annotate("The engine went away", &gone.describe(), out)?;
     }
+    for restart in &document.result.engine_restarts {
+        annotate("The engine was away", &restart.text, out)?;
+    }
     for case in document.cases.iter().filter(|it| it.counts_as_failed()) {
         let title = format!("{} ({})", shown(case.id), case.clauses.join(", "));
         let mut lines = vec![shown(case.title), plain::headline(case)];

@@ -85,6 +85,15 @@ fn heading(document: &Document<'_>) -> Markup {
                     p { "One at a time: " code { (shown(again)) } }
                 }
             }
+            @for restart in &result.engine_restarts {
+                p.problem { "The engine was away and came back: " (shown(&restart.text)) }
+                @if let Some(again) = &restart.again {
+                    p { "One at a time: " code { (shown(again)) } }
+                }
+            }
+            @if result.not_run > 0 {
+                p.problem { (result.not_run) " selected cases were not run." }
+            }
             @for stale in result.stale_expectations {
                 p.problem { "Stale expectation: " (shown(&stale.describe())) }
             }

@@ -45,6 +45,16 @@ pub(super) fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<
             writeln!(out, "One at a time: {}\n", code(again))?;
         }
     }
+    for restart in &result.engine_restarts {
+        writeln!(
+            out,
+            "**The engine was away and came back:** {}\n",
+            text(&restart.text)
+        )?;
+    }
+    if result.not_run > 0 {
+        writeln!(out, "{} selected cases were not run.\n", result.not_run)?;
+    }
     counts(document, out)?;
     table(document, out)?;
     for stale in result.stale_expectations {
@@ -92,7 +102,7 @@ fn mark(verdict: &str) -> &'static str {
     match verdict {
         "passed" => "✅",
         "failed" => "❌",
-        "untestable" | "not selected" => "⬜",
+        "untestable" | "not run" | "not selected" => "⬜",
         _ => "🟡",
     }
 }

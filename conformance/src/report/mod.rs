@@ -33,7 +33,7 @@ pub use self::{
 use crate::{
     expectation::Stale,
     ledger::Ledger,
-    runner::Gone,
+    runner::{Gone, Restart},
     verdict::{CaseVerdict, Outcome, Status, Tally, Unrun, Verdict},
 };
 
@@ -50,8 +50,12 @@ pub struct Run<'r> {
     pub strict: bool,
     /// Whether the engine has gone away, and what was running then.
     pub gone: Option<Arc<Gone>>,
-    /// What decides and was not run.
+    /// Every time that it was away and came back.
+    pub restarts: Vec<Restart>,
+    /// What the run has not come to.
     pub unrun: Unrun,
+    /// Why it ended before its end, if not for want of an engine.
+    pub cut_short: Option<CutShort>,
     /// How many cases were left out, since they take long and were not asked for.
     pub left_out: usize,
     /// Expectations that have to go, or to be mended.
@@ -62,6 +66,15 @@ pub struct Run<'r> {
     pub again_behind: &'r str,
     /// How long it took.
     pub took: Duration,
+}
+
+/// Why a run ended before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutShort {
+    /// Somebody interrupted it.
+    Interrupted,
+    /// Something failed, and `--fail-fast` was given.
+    FirstFailure,
 }
 
 /// How a report is drawn.
@@ -126,12 +139,26 @@ fn summary(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
         counts.join(", "),
         run.took.as_secs_f64()
     )?;
-    let differing = tally.count_any(&[CaseVerdict::Differs, CaseVerdict::Observed]);
-    if differing > 0 {
-        writeln!(
+    if let Some(cut_short) = run.cut_short {
+        let why = match cut_short {
+            CutShort::Interrupted => "the run was interrupted",
+            CutShort::FirstFailure => "--fail-fast stopped the run at the first failure",
+        };
+        match run.unrun.cases {
+            1 => writeln!(out, "1 case not run: {why}")?,
+            count => writeln!(out, "{count} cases not run: {why}")?,
+        }
+    }
+    match tally.count_any(&[CaseVerdict::Differs, CaseVerdict::Observed]) {
+        0 => {}
+        1 => writeln!(
+            out,
+            "1 case that does not decide differs; it would fail under --strict"
+        )?,
+        differing => writeln!(
             out,
             "{differing} cases that do not decide differ; they would fail under --strict"
-        )?;
+        )?,
     }
     for (verdict, what) in [
         (
@@ -157,13 +184,13 @@ fn summary(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
     for stale in run.stale {
         writeln!(out, "stale expectation: {}", stale.describe())?;
     }
-    if run.left_out > 0 {
-        writeln!(
+    match run.left_out {
+        0 => {}
+        1 => writeln!(out, "1 case left out, as it takes a minute; --slow runs it")?,
+        count => writeln!(
             out,
-            "{} case{} left out, as they take a minute; --slow runs them",
-            run.left_out,
-            if run.left_out == 1 { "" } else { "s" }
-        )?;
+            "{count} cases left out, as they take a minute; --slow runs them"
+        )?,
     }
     // A clause without a case is as little exercised as a case that could not be run.
     let unexercised = run
@@ -205,8 +232,8 @@ impl Run<'_> {
     }
 
     /// The command that runs one at a time what was running when the engine went away.
-    fn one_at_a_time(&self) -> Option<String> {
-        let ids = self.gone.as_ref()?.beside.join(" ");
+    fn one_at_a_time(&self, beside: &[String]) -> Option<String> {
+        let ids = beside.join(" ");
         let command = format!("{} --jobs 1 {ids}{}", self.again, self.again_behind);
         (!ids.is_empty()).then_some(command)
     }

@@ -217,7 +217,10 @@ impl<'c> CaseRun<'c> {
     async fn open(&self, name: &str) -> Result<Session, ConnectError> {
         let target = &self.context.target;
         let patience = self.context.pace.patience;
-        Session::connect(&target.url, name, target.hello, patience, &self.transcript).await
+        let opened =
+            Session::connect(&target.url, name, target.hello, patience, &self.transcript).await;
+        self.context.presence.attempted(&opened);
+        opened
     }
 
     async fn send(&mut self, on: &str, template: &Value) -> Result<(), Fault> {

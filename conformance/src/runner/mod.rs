@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::presence::Gone;
+pub use self::presence::{Gone, Restart};
 pub(crate) use self::{exec::describe as describe_stop, presence::Presence};
 use tokio::{
     sync::{OnceCell, Semaphore, mpsc},
@@ -54,6 +54,9 @@ pub struct Target {
     pub config_keys: ConfigKeys,
     /// Cases that have no meaning for it, with the reason.
     pub not_applicable: Vec<Expectation>,
+    /// Whether it may be left otherwise than it was found: cases that try to change what all
+    /// sessions share are run only then.
+    pub expendable: bool,
 }
 
 /// How to run.
@@ -197,6 +200,12 @@ impl Context {
         self.presence.settled().await
     }
 
+    /// Every time that the engine was away during the run and came back.
+    #[must_use]
+    pub fn restarts(&self) -> Vec<Restart> {
+        self.presence.restarts()
+    }
+
     /// The engine's process, which the suite had started, has ended: if nobody listens any more
     /// the engine is gone.
     pub async fn process_ended(&self, how: String) {
@@ -212,6 +221,11 @@ impl Context {
     pub async fn endpoints(&self) -> Result<&Endpoints, EndpointsError> {
         let open = || Endpoints::open(&self.target.callback);
         self.endpoints.get_or_try_init(open).await
+    }
+
+    /// Whether the engine has reached any endpoint of the cases.
+    pub(crate) fn endpoints_were_reached(&self) -> bool {
+        self.endpoints.get().is_some_and(Endpoints::were_reached)
     }
 
     /// Opens a session that is not part of a case, to see whether there is an engine at all.
@@ -434,10 +448,18 @@ pub fn obstacle(context: &Context, case: &Case, features: &Features) -> Option<S
             "needs an engine that was started without the variable {name}"
         ));
     }
+    if case.alone && !context.target.expendable {
+        return Some(
+            "an engine that gets it wrong may not be the same afterwards: it is run if the suite \
+             starts the engine itself, or if it is named on the command line"
+                .to_owned(),
+        );
+    }
     // Last: a probe may have failed for want of one of the others.
     let feature = case.needs.iter().find(|feature| !features.has(feature))?;
-    Some(format!(
-        "needs `{feature}`, which the engine does not serve (the case that probes for it did not \
-         pass)"
-    ))
+    let why = match features.0.contains_key(feature) {
+        true => "which the engine does not serve (the case that probes for it did not pass)",
+        false => "and no case of this run probes for it",
+    };
+    Some(format!("needs `{feature}`, {why}"))
 }

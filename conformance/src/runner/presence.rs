@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::Context;
+use crate::session::ConnectError;
 
 /// The longest that an engine is waited for which does not listen any more.
 const RETURN_TIME_MAX: Duration = Duration::from_secs(10);
@@ -34,10 +35,31 @@ pub struct Gone {
 impl fmt::Display for Gone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the engine went away during the run, ")?;
-        match self.beside.as_slice() {
-            [] => f.write_str("while no case was running"),
-            ids => write!(f, "beside {}", ids.join(", ")),
-        }
+        beside(&self.beside, f)
+    }
+}
+
+fn beside(cases: &[String], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match cases {
+        [] => f.write_str("while no case was running"),
+        ids => write!(f, "beside {}", ids.join(", ")),
+    }
+}
+
+/// An engine that was away during the run, and came back before anybody gave it up: as if it had
+/// crashed and something had started it anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restart {
+    /// The cases that were running when it went, in order of their ids.
+    pub beside: Vec<String>,
+}
+
+impl fmt::Display for Restart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "nobody listened for a while, as if the engine had crashed and been started anew, ",
+        )?;
+        beside(&self.beside, f)
     }
 }
 
@@ -62,6 +84,9 @@ struct Seen {
     last: Option<Instant>,
     /// How the process ended that the suite had started.
     process: Option<String>,
+    /// What was running when nobody listened any more, until somebody does again.
+    away: Option<Vec<String>>,
+    restarts: Vec<Restart>,
 }
 
 impl Presence {
@@ -78,6 +103,10 @@ impl Presence {
         self.gone.borrow().clone()
     }
 
+    pub(crate) fn restarts(&self) -> Vec<Restart> {
+        self.seen().restarts.clone()
+    }
+
     /// Waits until nobody doubts that the engine is there. A case begins only then.
     pub(crate) async fn settled(&self) -> Option<Arc<Gone>> {
         drop(self.doubt.lock().await);
@@ -89,6 +118,15 @@ impl Presence {
         let mut seen = self.seen();
         seen.running.insert(case.to_owned());
         seen.alive();
+    }
+
+    /// A session could not be opened, since nobody listens: if one can later, the engine was away.
+    pub(crate) fn attempted<T>(&self, opened: &Result<T, ConnectError>) {
+        let mut seen = self.seen();
+        let nobody_listens = matches!(opened, Err(error) if error.nobody_listens);
+        if nobody_listens && seen.away.is_none() {
+            seen.away = Some(seen.suspects());
+        }
     }
 
     /// A case has ended.
@@ -124,19 +162,15 @@ impl Presence {
         if self.seen().last.is_some_and(|it| it > asked) {
             return None;
         }
-        let suspects = {
-            let seen = self.seen();
-            seen.running.union(&seen.lost).cloned().collect()
-        };
+        let suspects = self.seen().suspects();
         let deadline = Instant::now() + self.return_time;
         let error = loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let error = match context.look(left.max(LOOK_EVERY)).await {
-                Ok(()) => {
-                    self.seen().alive();
-                    return None;
-                }
-                Err(error) => error,
+            let looked = context.look(left.max(LOOK_EVERY)).await;
+            self.attempted(&looked);
+            let Err(error) = looked else {
+                self.seen().alive();
+                return None;
             };
             if !error.nobody_listens && self.seen().others_run(case) {
                 return None;
@@ -167,6 +201,13 @@ impl Seen {
     fn alive(&mut self) {
         self.last = Some(Instant::now());
         self.lost.clear();
+        let returned = self.away.take().map(|beside| Restart { beside });
+        self.restarts.extend(returned);
+    }
+
+    /// What was running when the engine was last known to be there, and has noticed or not.
+    fn suspects(&self) -> Vec<String> {
+        self.running.union(&self.lost).cloned().collect()
     }
 
     fn others_run(&self, case: &str) -> bool {

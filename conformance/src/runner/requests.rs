@@ -84,11 +84,12 @@ impl CaseRun<'_> {
         let expected = format!("a request to the endpoint `{on}`");
         let (deadline, patience_ms) = self.deadline();
         let Some(request) = self.take_request(on, deadline).await else {
-            let problem = format!(
-                "none arrived within {patience_ms} ms; an engine on another machine needs \
-                 --callback-bind and --callback-host to reach the suite, and one that refuses \
-                 plain http or loopback addresses must be told to allow them"
-            );
+            let mut problem = format!("none arrived within {patience_ms} ms");
+            if !self.context.endpoints_were_reached() {
+                problem += "; an engine on another machine needs --callback-bind and \
+                     --callback-host to reach the suite, and one that refuses plain http or \
+                     loopback addresses must be told to allow them";
+            }
             return Err(Fault::new(expected, problem));
         };
         let frame = self.frame_of(&request)?;

@@ -8,7 +8,7 @@ use crate::{
     case::{Alternative, AlternativeKind},
     frame::Frame,
     session::Stop,
-    template::{Key, Mismatch, Scope, TemplateError, template_for_people},
+    template::{KEY_FIELDS, Key, Mismatch, Scope, TemplateError, template_for_people, token},
 };
 
 /// What a frame is to one of several templates.
@@ -91,11 +91,16 @@ impl CaseRun<'_> {
         let key = scope.key(template)?;
         for frame in self.session(on)?.kept() {
             if scope.clone().compare(template, frame)?.is_empty() {
-                let problem = format!("it arrived: {}", frame.text);
-                return Err(Fault::new(
-                    format!("`{on}` does not get {}", key.describe()),
-                    problem,
-                ));
+                let expected = format!("`{on}` does not get {}", key.describe());
+                let unwanted = unwanted(template, frame);
+                let expected = match unwanted.is_empty() {
+                    true => expected,
+                    false => format!("{expected} like this"),
+                };
+                return Err(Fault {
+                    mismatches: unwanted,
+                    ..Fault::new(expected, format!("it arrived: {}", frame.text))
+                });
             }
         }
         Ok(())
@@ -150,6 +155,27 @@ impl CaseRun<'_> {
             }
         }
     }
+}
+
+/// The fields which make a frame one that is not to come, beside those that name it.
+fn unwanted(template: &Value, frame: &Frame) -> Vec<Mismatch> {
+    let fields = template.as_object().filter(|_| token(template).is_none());
+    let fields = fields.into_iter().flatten();
+    let telling = fields.filter(|(field, _)| !KEY_FIELDS.contains(&field.as_str()));
+    telling
+        .map(|(field, wanted)| Mismatch {
+            path: field.clone(),
+            expected: match token(wanted) {
+                Some(("$any", _)) => "(no such field)".to_owned(),
+                _ => format!("anything but {}", template_for_people(wanted)),
+            },
+            received: frame
+                .value
+                .get(field)
+                .map(Value::to_string)
+                .unwrap_or_default(),
+        })
+        .collect()
 }
 
 fn kinds(frames: &[Frame]) -> String {

@@ -13,7 +13,7 @@ pub struct Key {
 }
 
 /// The fields that name a frame.
-const KEY_FIELDS: [&str; 3] = ["type", "id", "invocation_id"];
+pub(crate) const KEY_FIELDS: [&str; 3] = ["type", "id", "invocation_id"];
 
 impl Key {
     /// Whether the frame is the one that the template is about.

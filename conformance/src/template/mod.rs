@@ -22,6 +22,7 @@ pub use self::{
 };
 pub(crate) use self::{
     check::{escaped, faults},
+    key::KEY_FIELDS,
     show::InReadingOrder,
 };
 

@@ -18,6 +18,7 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
         "CI",
         "CLICOLOR",
         "CLICOLOR_FORCE",
+        "GITHUB_ACTIONS",
         "GITHUB_STEP_SUMMARY",
         "NO_COLOR",
     ] {
@@ -176,6 +177,28 @@ fn a_selection_of_nothing_exits_4() {
 }
 
 #[test]
+fn own_cases_are_run_with_the_probes_that_they_need() {
+    let folder = Folder::new();
+    let case = r#"{"id":"own","title":"t","clauses":["CO-02"],"level":"observe","isolates":"i",
+        "needs":["invokefunction"],"steps":[{"on":"worker","alive":true}]}"#;
+    std::fs::write(folder.path("own.json"), case).unwrap();
+    let (code, out, err) = run(&["run", "--cases", &folder.path(""), "--histories", "0"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.contains("\n3 passed, 0 failed, "), "{out}");
+}
+
+#[test]
+fn a_fault_of_the_suites_own_exits_70() {
+    let folder = Folder::new();
+    let case = r#"{"id":"own","title":"t","clauses":["CO-02"],"level":"observe","isolates":"i",
+        "steps":[{"on":"worker","send":{"type":"ping","id":{"$ref":"nothing"}}}]}"#;
+    std::fs::write(folder.path("own.json"), case).unwrap();
+    let (code, out, err) = run(&["run", "own", "--cases", &folder.path("")]);
+    assert_eq!(code, Some(70), "{out}{err}");
+    assert!(out.contains("1 case could not be run, by a fault"), "{out}");
+}
+
+#[test]
 fn a_case_that_cannot_be_meant_exits_2_and_says_where() {
     let folder = std::env::temp_dir().join(format!("bad-cases-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
@@ -218,6 +241,11 @@ async fn an_interrupted_run_reports_what_had_ended_and_exits_130() {
     );
     assert_eq!(output.status.code(), Some(130), "{out}{err}");
     assert!(out.contains(" passed, "), "{out}");
+    assert!(out.contains("RT-07  not run "), "{out}");
+    assert!(
+        out.contains(" cases not run: the run was interrupted\n"),
+        "{out}"
+    );
     assert!(
         err.contains("interrupted") && !err.contains("panicked"),
         "{err}"

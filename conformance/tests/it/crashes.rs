@@ -139,9 +139,25 @@ fn one_at_a_time_the_culprit_is_alone() {
 
 #[test]
 fn an_engine_that_is_restarted_is_judged_to_the_end() {
-    let (code, out, err) = run_started(SUPERVISED, &["RT-09", "--seed", "7"]);
+    let scratch = Scratch::new();
+    let report = format!("--report=json={}", scratch.path("json"));
+    let (code, out, err) = run_started(SUPERVISED, &["RT-09", "--seed", "7", &report]);
     assert_eq!(code, Some(1), "{out}{err}");
     assert!(!out.contains("THE ENGINE WENT AWAY"), "{out}");
+    // What fails beside the crash may be innocent: it is said how to find out.
+    let (_, told) = out
+        .split_once("\nTHE ENGINE WAS AWAY during the run")
+        .unwrap();
+    let running = told
+        .lines()
+        .find(|it| it.starts_with("  running "))
+        .unwrap();
+    assert!(running.contains(DEADLY), "{running}");
+    assert!(told.contains(" --jobs 1 "), "{told}");
+    let document: Value = serde_json::from_str(&scratch.text("json")).unwrap();
+    assert_fits(&schema(None), &document);
+    let beside = &document["engine_restarts"][0]["beside"];
+    assert!(beside.as_array().unwrap().contains(&DEADLY.into()));
     assert!(out.contains(&format!("FAILED {DEADLY} ")), "{out}");
     assert!(!out.contains("untestable"), "{out}");
 }

@@ -9,7 +9,7 @@ use reference::Server;
 use serde_json::{Value, json};
 
 use crate::{
-    command::run,
+    command::{command, run},
     embedded,
     engines::{Fate, Faulty, serve},
     reports::{FAILING, Scratch, assert_fits, faulty},
@@ -513,4 +513,21 @@ async fn an_interrupted_comparison_exits_130_and_says_nothing_of_the_engines() {
         (err.as_ref(), output.stdout.len()),
         ("error: interrupted\n", 0)
     );
+}
+
+#[test]
+fn the_other_side_may_be_named_by_a_variable() {
+    let scratch = Scratch::new();
+    let report = report(&scratch);
+    let (one, other) = (
+        save(&scratch, "one.json", &report),
+        save(&scratch, "other.json", &report),
+    );
+    let output = command(&["diff", &one])
+        .env("CONFORMANCE_AGAINST", &other)
+        .output()
+        .unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{out}");
+    assert!(out.contains(&other), "{out}");
 }

@@ -168,6 +168,7 @@ async fn run(
         http_url: server.http_url(),
         config_keys: ConfigKeys::default(),
         not_applicable: Vec::new(),
+        expendable: true,
     };
     // A fault shows as a frame that does not come: what is waited for in vain is the time of
     // these tests. It has to be long enough for a busy machine all the same.

@@ -80,6 +80,8 @@ fn rendered(format: Format, text: &str) -> String {
         outcomes: &outcomes,
         complete: false,
         gone: None,
+        restarts: Vec::new(),
+        cut_short: None,
         unrun: Unrun::default(),
         strict: false,
         left_out: 0,

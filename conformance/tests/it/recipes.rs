@@ -24,6 +24,7 @@ async fn gate(folder: &Folder, variables: &[(&str, &str)], engine: &[String]) ->
         .current_dir(folder.path(""))
         .env("GATE_CONFORMANCE", env!("CARGO_BIN_EXE_conformance"))
         .env("GATE_OPTIONS", "RT-07 RF-05")
+        .env_remove("GITHUB_ACTIONS")
         .env_remove("GITHUB_STEP_SUMMARY")
         .envs(variables.iter().copied());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CONFORMANCE_")) {
@@ -59,7 +60,10 @@ async fn the_gate_is_shut_by_what_is_not_known() {
     let target = json!({"url": server.url(), "env": true});
     folder.write("conformance.json", &target);
     let summary = folder.path("summary-of-the-step.md");
-    let on_github = [("GITHUB_STEP_SUMMARY", summary.as_str())];
+    let on_github = [
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_STEP_SUMMARY", summary.as_str()),
+    ];
     let (code, out) = gate(&folder, &on_github, &[]).await;
     assert_eq!(code, 1, "{out}");
     assert!(out.contains("::error title="), "{out}");

@@ -313,14 +313,25 @@ async fn github_gets_annotations_and_a_summary() {
     fs::write(scratch.0.join("summary"), "before\n").unwrap();
     let server = faulty().await;
     let (url, path) = (server.url(), scratch.path("summary"));
-    let annotated = move |summary: bool| {
-        let mut command = command(&["run", "--url", &url, FAILING, "--report", "github"]);
+    let annotated = move |asked: bool, summary: bool| {
+        let mut command = command(&["run", "--url", &url, FAILING]);
+        match asked {
+            true => command.args(["--report", "github"]),
+            // In a workflow it is not waited for that somebody asks.
+            false => command.env("GITHUB_ACTIONS", "true"),
+        };
         if summary {
             command.env("GITHUB_STEP_SUMMARY", &path);
         }
         command.output().unwrap()
     };
-    let outputs = tokio::task::spawn_blocking(move || [annotated(false), annotated(true)]);
+    let outputs = tokio::task::spawn_blocking(move || {
+        [
+            annotated(true, false),
+            annotated(true, true),
+            annotated(false, true),
+        ]
+    });
     for output in outputs.await.unwrap() {
         assert_eq!(output.status.code(), Some(1));
         let out = String::from_utf8(output.stdout).unwrap();
@@ -339,7 +350,7 @@ async fn github_gets_annotations_and_a_summary() {
     }
     let summary = scratch.text("summary");
     assert!(summary.starts_with("before\n## Conformance: "), "{summary}");
-    assert_eq!(summary.matches("## Conformance: ").count(), 1);
+    assert_eq!(summary.matches("## Conformance: ").count(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -411,6 +422,8 @@ async fn what_people_read_of_a_failing_run() {
         outcomes: &outcomes,
         complete: false,
         gone: None,
+        restarts: Vec::new(),
+        cut_short: None,
         unrun: Unrun::default(),
         strict: false,
         left_out: 0,

@@ -463,6 +463,8 @@ async fn the_report_of_a_failing_run() {
         outcomes: &outcomes,
         complete: false,
         gone: None,
+        restarts: Vec::new(),
+        cut_short: None,
         unrun: Unrun::default(),
         strict: false,
         left_out: 0,

@@ -218,6 +218,57 @@ async fn expected_failures_excuse_themselves_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_reasons_of_a_list_say_what_was_seen_and_are_the_same_each_time() {
+    let server = wrong().await;
+    let folder = Folder::new();
+    let mut lists = Vec::new();
+    for name in ["one.json", "other.json"] {
+        let list = folder.path(name);
+        let updating = ["RT-07", "--expected", &list, "--update-expected"];
+        let (code, out, _) = run_at(server.url(), &updating).await;
+        assert_eq!(code, Some(1), "{out}");
+        lists.push(fs::read_to_string(&list).unwrap());
+    }
+    assert_eq!(lists[0], lists[1]);
+    let seen = "error.code: expected \\\"trigger_type_not_found\\\", received \\\"not_found\\\"";
+    assert!(lists[0].contains(seen), "{}", lists[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_not_written_from_a_run_that_stopped_at_the_first_failure() {
+    let server = wrong().await;
+    let folder = Folder::new();
+    let list = folder.path("expected.json");
+    let updating = ["--expected", &list, "--update-expected", "--fail-fast"];
+    let (code, out, err) = run_at(server.url(), &updating).await;
+    assert_eq!(code, Some(1), "{out}{err}");
+    assert!(
+        err.contains("stays as it was, since --fail-fast has stopped the run"),
+        "{err}"
+    );
+    assert!(!fs::exists(&list).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_of_somebody_elses_is_not_spoilt_unless_it_is_asked_for() {
+    // It lets a worker take the engine's own trigger types.
+    let server = serve(Faulty::outgoing(|frame| {
+        if frame["error"]["code"] == "duplicate_trigger_type_id" {
+            return Fate::Drop;
+        }
+        Fate::Keep
+    }))
+    .await;
+    let taken = "built-in-types-cannot-be-taken";
+    let (code, out, err) = run_at(server.url(), &["D-05", "--verbose"]).await;
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.contains("may not be the same afterwards"), "{out}");
+    assert!(!out.contains(&format!("differs {taken}")), "{out}");
+    let (_, out, _) = run_at(server.url(), &[taken, "--verbose"]).await;
+    assert!(out.contains(&format!("differs {taken}")), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn expectations_that_are_stale_exit_6() {
     let server = embedded::start().await.unwrap();
     let folder = Folder::new();
@@ -347,6 +398,8 @@ async fn runs_can_be_cut_short_repeated_ordered_and_divided() {
     let (code, out, _) = run_at(server.url(), &["RT-07", "--fail-fast", "--jobs", "1"]).await;
     assert_eq!(code, Some(1), "{out}");
     assert!(out.contains(" 1 failed, "), "{out}");
+    let stopped = " not run: --fail-fast stopped the run at the first failure\n";
+    assert!(out.contains(stopped), "{out}");
     let sound = embedded::start().await.unwrap();
     let (code, out, err) = run_at(
         sound.url(),
