@@ -30,6 +30,11 @@ impl Gauge {
         }
     }
 
+    /// The ids of the cases.
+    pub(super) fn cases(&self) -> impl Iterator<Item = &str> {
+        self.cases.iter().map(|it| it.id.as_str())
+    }
+
     pub(super) async fn kill(&self, fault: &Fault) -> Result<Kill, String> {
         let strict = fault.sight == Sight::Strict;
         let outcomes = self.run(fault.machine(), strict).await?;
@@ -49,6 +54,11 @@ impl Gauge {
             killed: !guilty.is_empty(),
             right_reason: fault.breaks.iter().any(|it| clauses.contains(it)),
             by: guilty.iter().map(|it| it.case.clone()).collect(),
+            moved: outcomes
+                .iter()
+                .filter(|it| it.status != Status::Passed)
+                .map(|it| it.case.clone())
+                .collect(),
             clauses: clauses.into_iter().map(str::to_owned).collect(),
         })
     }

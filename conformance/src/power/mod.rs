@@ -7,6 +7,7 @@ mod show;
 
 use std::{
     cell::Cell,
+    collections::BTreeSet,
     io::{self, IsTerminal, Write},
 };
 
@@ -42,6 +43,9 @@ pub(crate) struct Kill {
     pub(crate) by: Vec<String>,
     /// The clauses that they judge.
     pub(crate) clauses: Vec<String>,
+    /// The cases that did not pass, at whatever level.
+    #[serde(skip)]
+    pub(crate) moved: Vec<String>,
 }
 
 /// What was found of an engine that is no fault: cases that should not have ended as they did.
@@ -68,12 +72,51 @@ pub(crate) struct Power {
     pub(crate) trivial: Vec<Misjudged>,
     /// Odd but correct engines, with the cases that fail against them and decide.
     pub(crate) odd: Vec<Misjudged>,
+    /// What the whole catalogue leaves untouched; none if a part of it was asked for.
+    pub(crate) untouched: Option<Untouched>,
     /// Runs of the whole suite against the reference.
     pub(crate) runs: u32,
     /// Of these, how many did not conform.
     pub(crate) flakes: u32,
     /// The cases that failed in them, each once.
     pub(crate) flaky: Vec<Wrong>,
+}
+
+/// What no fault can be seen by: it may be as wrong as it likes.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Untouched {
+    /// Clauses of the documents of which no case has failed with a fault that breaks them.
+    pub(crate) clauses: Vec<String>,
+    /// Cases that pass with every fault.
+    pub(crate) cases: Vec<String>,
+}
+
+impl Untouched {
+    fn by<'c>(
+        kills: &[Kill],
+        clauses: impl IntoIterator<Item = &'c str>,
+        cases: impl IntoIterator<Item = &'c str>,
+    ) -> Self {
+        let seen = |clause: &str| {
+            let breaks = |kill: &Kill| kill.breaks.contains(&clause);
+            let by_a_case = |kill: &Kill| kill.clauses.iter().any(|it| it == clause);
+            kills.iter().any(|it| breaks(it) && by_a_case(it))
+        };
+        let moved: BTreeSet<&str> = kills
+            .iter()
+            .flat_map(|it| it.moved.iter().map(String::as_str))
+            .collect();
+        let clauses = clauses.into_iter().filter(|it| !seen(it));
+        let cases = cases.into_iter().filter(|it| !moved.contains(it));
+        Self {
+            clauses: clauses.map(str::to_owned).collect(),
+            cases: cases.map(str::to_owned).collect(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.clauses.is_empty() && self.cases.is_empty()
+    }
 }
 
 impl Power {
@@ -83,6 +126,7 @@ impl Power {
             && right * 100 >= self.faults.len() * RIGHT_REASON_MIN
             && self.trivial.iter().all(|it| it.cases.is_empty())
             && self.odd.iter().all(|it| it.cases.is_empty())
+            && self.untouched.as_ref().is_none_or(Untouched::is_empty)
             && self.flakes == 0
     }
 }
@@ -98,7 +142,12 @@ pub(crate) async fn power(args: &PowerArgs, out: &mut dyn Write) -> Result<Exit,
         return Ok(Exit::Conforms);
     }
     let gauge = Gauge::new(&cases);
-    let power = measure(args, &chosen, &gauge).await.map_err(ours)?;
+    let mut power = measure(args, &chosen, &gauge).await.map_err(ours)?;
+    if args.names.is_empty() {
+        let documented = ledger.clauses.iter().filter(|it| it.document.is_some());
+        let clauses = documented.map(|it| it.id.as_str());
+        power.untouched = Some(Untouched::by(&power.faults, clauses, gauge.cases()));
+    }
     let shown = match args.format {
         PowerFormat::Human => show::human(&power, &ledger, out),
         PowerFormat::Markdown => show::markdown(&power, out),
@@ -179,6 +228,7 @@ async fn measure(args: &PowerArgs, chosen: &Chosen, gauge: &Gauge) -> Result<Pow
         faults: faults.into_iter().collect::<Result<_, _>>()?,
         trivial: trivial.into_iter().collect::<Result<_, _>>()?,
         odd: odd.into_iter().collect::<Result<_, _>>()?,
+        untouched: None,
         runs: args.repeat,
         flakes,
         flaky,
@@ -218,5 +268,111 @@ impl Progress {
             );
         }
         what
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kill(breaks: &'static [&'static str], clauses: &[&str], moved: &[&str]) -> Kill {
+        let owned = |them: &[&str]| them.iter().map(|it| (*it).to_owned()).collect();
+        Kill {
+            fault: "wrong",
+            title: "Is wrong",
+            breaks,
+            strict: false,
+            killed: true,
+            right_reason: true,
+            by: owned(moved),
+            clauses: owned(clauses),
+            moved: owned(moved),
+        }
+    }
+
+    fn power(untouched: Untouched) -> Power {
+        Power {
+            faults: vec![kill(&["RT-01"], &["RT-01"], &["a"])],
+            trivial: Vec::new(),
+            odd: Vec::new(),
+            untouched: Some(untouched),
+            runs: 1,
+            flakes: 0,
+            flaky: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_clause_is_touched_by_a_case_of_its_own_and_a_case_by_any_fault() {
+        let kills = [
+            kill(&["RT-01"], &["RT-02"], &["a"]),
+            kill(&["RT-02"], &["RT-02", "RT-03"], &["b"]),
+        ];
+        let untouched = Untouched::by(&kills, ["RT-01", "RT-02", "RT-03"], ["a", "b", "c"]);
+        assert_eq!(untouched.clauses, ["RT-01", "RT-03"]);
+        assert_eq!(untouched.cases, ["c"]);
+    }
+
+    #[test]
+    fn each_bar_holds_by_itself() {
+        let misjudged = || {
+            vec![Misjudged {
+                engine: "it",
+                title: "Is it",
+                cases: vec![Wrong {
+                    case: "a".to_owned(),
+                    why: None,
+                }],
+            }]
+        };
+        assert!(power(Untouched::default()).holds());
+        let with = |change: fn(&mut Power)| {
+            let mut power = power(Untouched::default());
+            change(&mut power);
+            power
+        };
+        for (what, broken) in [
+            (
+                "survivor",
+                with(|it| it.faults.iter_mut().for_each(|it| it.killed = false)),
+            ),
+            (
+                "reason",
+                with(|it| it.faults.iter_mut().for_each(|it| it.right_reason = false)),
+            ),
+            ("flake", with(|it| it.flakes = 1)),
+            (
+                "clause",
+                with(|it| {
+                    it.untouched
+                        .iter_mut()
+                        .for_each(|it| it.clauses.push("RT-01".to_owned()))
+                }),
+            ),
+            (
+                "case",
+                with(|it| {
+                    it.untouched
+                        .iter_mut()
+                        .for_each(|it| it.cases.push("a".to_owned()))
+                }),
+            ),
+            (
+                "false pass",
+                Power {
+                    trivial: misjudged(),
+                    ..power(Untouched::default())
+                },
+            ),
+            (
+                "false failure",
+                Power {
+                    odd: misjudged(),
+                    ..power(Untouched::default())
+                },
+            ),
+        ] {
+            assert!(!broken.holds(), "{what}");
+        }
     }
 }

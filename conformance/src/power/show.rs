@@ -35,6 +35,13 @@ pub(super) fn human(power: &Power, ledger: &Ledger, out: &mut dyn Write) -> io::
             wrong(&engine.cases, out)?;
         }
     }
+    if let Some(untouched) = &power.untouched {
+        for (what, ids) in [("clauses", &untouched.clauses), ("cases", &untouched.cases)] {
+            if !ids.is_empty() {
+                writeln!(out, "\n{what} that no fault makes fail: {}", ids.join(" "))?;
+            }
+        }
+    }
     if !power.flaky.is_empty() {
         writeln!(out, "\nflaky:")?;
         wrong(&power.flaky, out)?;
@@ -126,6 +133,13 @@ fn figures(power: &Power) -> Vec<String> {
         lines.push(format!(
             "{kind} engines: {cases} {what} with {}",
             engines.len()
+        ));
+    }
+    if let Some(untouched) = &power.untouched {
+        lines.push(format!(
+            "out of reach of every fault: {} clauses, {} cases",
+            untouched.clauses.len(),
+            untouched.cases.len()
         ));
     }
     if power.runs > 0 {
