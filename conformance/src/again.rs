@@ -9,9 +9,18 @@ use conformance::{
 
 use crate::cli::RunArgs;
 
-/// The command that aims at the same target in the same way, up to the cases.
+/// The run that aims at the same target in the same way, up to the cases.
 pub(crate) fn again(args: &RunArgs, plan: Option<histories::Plan>, outcomes: &[Outcome]) -> String {
-    let mut words = vec!["conformance run".to_owned()];
+    let wandered_off = outcomes
+        .iter()
+        .any(|it| it.case == histories::ID && matches!(it.status, Status::Failed(_)));
+    let seed = plan.filter(|_| wandered_off || args.shuffle);
+    command_of("run", args, seed.map(|it| it.seed))
+}
+
+/// A command that aims at the same target in the same way.
+pub(crate) fn command_of(name: &str, args: &RunArgs, seed: Option<u64>) -> String {
+    let mut words = vec![format!("conformance {name}")];
     let mut say = |flag: &str, value: Option<String>| {
         words.extend(value.map(|value| format!("{flag} {}", quoted(&value))));
     };
@@ -35,11 +44,7 @@ pub(crate) fn again(args: &RunArgs, plan: Option<histories::Plan>, outcomes: &[O
         "--time-scale",
         args.pace.time_scale.map(|it| it.to_string()),
     );
-    let wandered_off = outcomes
-        .iter()
-        .any(|it| it.case == histories::ID && matches!(it.status, Status::Failed(_)));
-    let seed = plan.filter(|_| wandered_off || args.shuffle);
-    say("--seed", seed.map(|plan| plan.seed.to_string()));
+    say("--seed", seed.map(|it| it.to_string()));
     for (flag, said) in [
         ("--env", target.env),
         ("--no-hello", target.no_hello),

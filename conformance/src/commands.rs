@@ -20,6 +20,7 @@ use crate::{
     cli::{Cli, Color, Command, ListArgs, RunArgs, Selection, Source},
     completing, diffing, discovering,
     exit::{Exit, Problem},
+    exploring,
     judging::judge,
     linting, power, profiles, recording, replaying,
     reporting::Reports,
@@ -40,6 +41,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Power(args) => asynchronously(power::power(&args, &mut out)),
         Command::Record(args) => asynchronously(recording::record(&args, &mut out)),
         Command::Diff(args) => asynchronously(diffing::diff(&args, &mut out)),
+        Command::Explore(args) => asynchronously(exploring::explore(&args, &mut out)),
         Command::Replay(args) => asynchronously(replaying::replay(&args, &mut out)),
     };
     let exit = done.unwrap_or_else(|problem| {

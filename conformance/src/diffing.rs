@@ -356,7 +356,6 @@ impl Runs {
             }
             Err(problem) => Err(problem),
         };
-        context.end().await;
         engine.end().await;
         done
     }

@@ -78,7 +78,6 @@ pub(crate) async fn judge(
         }
         Err(problem) => Err(problem),
     };
-    context.end().await;
     engine.end().await;
     done
 }

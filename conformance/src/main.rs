@@ -10,6 +10,7 @@ mod discovering;
 mod embedded;
 mod engine;
 mod exit;
+mod exploring;
 mod interrupt;
 mod judging;
 mod linting;

@@ -237,6 +237,20 @@ impl Session {
         &self.kept
     }
 
+    /// Takes all frames that nothing has taken.
+    pub(crate) fn take_kept(&mut self) -> Vec<Frame> {
+        std::mem::take(&mut self.kept)
+    }
+
+    /// Waits until something has arrived. It can be given up at any time, and nothing is lost.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing came.
+    pub(crate) async fn more(&mut self, deadline: Instant) -> Result<(), Stop> {
+        self.receive(deadline).await
+    }
+
     /// Whether the connection has ended as those of an engine do that ends: without a Close frame,
     /// or with one that says so.
     pub(crate) fn was_lost(&self) -> bool {

@@ -13,6 +13,7 @@ impl Cli {
         let args = match &cli.command {
             None => &cli.run,
             Some(Command::Run(args) | Command::Replay(args)) => args,
+            Some(Command::Explore(args)) => &args.run,
             Some(_) => return cli,
         };
         let file = args.target.target.as_deref().map(TargetFile::read);
@@ -32,7 +33,7 @@ impl Cli {
             }
         };
         let mut command = prepare(Self::command());
-        for name in ["run", "replay"] {
+        for name in ["run", "replay", "explore"] {
             command = command.mut_subcommand(name, prepare);
         }
         let matches = command.get_matches();

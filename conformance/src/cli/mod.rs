@@ -11,7 +11,10 @@ pub(crate) use self::{
     others::{InitArgs, LintArgs, LintFormat, ListArgs, PowerArgs, PowerFormat, RecordArgs},
     run::{LevelArg, RunArgs, Selection, Source, TargetArgs},
 };
-use crate::diffing::{self, DiffArgs};
+use crate::{
+    diffing::{self, DiffArgs},
+    exploring::ExploreArgs,
+};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -98,6 +101,8 @@ pub(crate) enum Command {
         mut_arg("verbose", |it| it.hide(true))
     )]
     Diff(Box<DiffArgs>),
+    /// Look for random sessions that an engine gets wrong, and make them as short as they can be.
+    Explore(Box<ExploreArgs>),
     /// Run the case of a file and show all that is said.
     #[command(
         after_help = EXIT_CODES,

@@ -1,16 +1,22 @@
-//! Driving an engine through a history over real sockets, and comparing it with the model.
+//! Driving an engine through a history over real sockets, and holding what is seen against the
+//! models that explain it.
 
-use serde_json::{Value, json};
+use std::{collections::BTreeSet, time::Duration};
+
+use futures_util::future::select_all;
+use serde_json::Value;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::{
-    SESSIONS, Step,
-    model::{Model, Presence},
+    awaited::{Awaited, Held},
+    explain::{Taken, explain},
+    judge::{Told, Wrong},
+    model::Model,
+    parts::Part,
+    step::{Answer, History, SESSIONS, Step, Turn},
 };
 use crate::{
-    frame::Frame,
-    runner::{Context, Features, describe_stop},
+    runner::{Context, describe_stop},
     session::{Session, Stop},
     transcript::Transcript,
 };
@@ -18,307 +24,329 @@ use crate::{
 /// Where an engine left what the model allows.
 #[derive(Clone, Debug)]
 pub(super) struct Deviation {
-    /// Counted from 0.
+    /// The turn, counted from 0.
+    pub(super) turn: usize,
+    /// The step, counted from 0 over all turns.
     pub(super) step: usize,
     pub(super) clause: &'static str,
     pub(super) expected: String,
     pub(super) problem: String,
 }
 
-/// Why a step went wrong, before it is known which step it was.
-pub(super) struct Wrong {
-    clause: &'static str,
-    expected: String,
-    problem: String,
+/// How histories are driven.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner<'c> {
+    pub(super) context: &'c Context,
+    /// Whether fences are `ping` frames.
+    pub(super) in_protocol: bool,
+    pub(super) strict: bool,
+    pub(super) patience: Duration,
 }
 
-impl Wrong {
-    pub(super) fn new(
-        clause: &'static str,
-        expected: impl Into<String>,
-        problem: impl Into<String>,
-    ) -> Self {
-        Self {
-            clause,
-            expected: expected.into(),
-            problem: problem.into(),
+impl Manner<'_> {
+    /// Drives an engine through a history on fresh sessions; `attempt` keeps its ids apart from
+    /// those of others.
+    pub(super) async fn drive(
+        self,
+        history: &History,
+        attempt: u64,
+        transcript: &Transcript,
+    ) -> Result<(), Deviation> {
+        let mut drive = Drive {
+            manner: self,
+            suffix: format!("{}-{attempt}", self.context.run),
+            models: BTreeSet::from([Model::new(SESSIONS, self.strict)]),
+            sessions: Vec::new(),
+            transcript,
+            awaited: Vec::new(),
+            held: Vec::new(),
+            numbered: 0,
+            forgiven: BTreeSet::new(),
+            ended: Vec::new(),
+        };
+        let outcome = drive.play(history).await;
+        let deadline = drive.deadline();
+        for session in &mut drive.sessions {
+            // The history has been judged; the cases judge how an engine closes.
+            let _ = session.close(1000, deadline).await;
         }
+        outcome
     }
-}
-
-pub(super) async fn drive(
-    context: &Context,
-    features: &Features,
-    strict: bool,
-    history: &[Step],
-    attempt: u64,
-    transcript: &Transcript,
-) -> Result<(), Deviation> {
-    let mut drive = Drive {
-        context,
-        in_protocol: features.has("ping"),
-        suffix: format!("{}-{attempt}", context.run),
-        model: Model::new(SESSIONS, strict),
-        sessions: Vec::new(),
-        transcript,
-    };
-    let outcome = drive.play(history).await;
-    let deadline = drive.deadline();
-    for session in &mut drive.sessions {
-        // The history has been judged; the cases judge how an engine closes.
-        let _ = session.close(1000, deadline).await;
-    }
-    outcome
 }
 
 pub(super) struct Drive<'c> {
-    context: &'c Context,
-    in_protocol: bool,
-    /// Keeps the ids of histories apart.
+    pub(super) manner: Manner<'c>,
     suffix: String,
-    pub(super) model: Model,
-    sessions: Vec<Session>,
+    /// All that explain what was seen so far.
+    pub(super) models: BTreeSet<Model>,
+    pub(super) sessions: Vec<Session>,
     transcript: &'c Transcript,
+    pub(super) awaited: Vec<Awaited>,
+    pub(super) held: Vec<Held>,
+    /// How many calls and registrations have a number.
+    pub(super) numbered: u64,
+    /// Calls of which it is open whether and how they are answered.
+    pub(super) forgiven: BTreeSet<String>,
+    /// The sessions that have ended in this turn, and whether the engine is known to know it.
+    pub(super) ended: Vec<(usize, bool)>,
 }
 
 impl Drive<'_> {
-    async fn play(&mut self, history: &[Step]) -> Result<(), Deviation> {
-        let at = |step: usize| {
-            move |wrong: Wrong| Deviation {
-                step,
-                clause: wrong.clause,
-                expected: wrong.expected,
-                problem: wrong.problem,
-            }
+    async fn play(&mut self, history: &[Turn]) -> Result<(), Deviation> {
+        let at = |turn: usize, step: usize, wrong: Wrong| Deviation {
+            turn,
+            step,
+            clause: wrong.clause,
+            expected: wrong.expected,
+            problem: wrong.problem,
         };
         for index in 0..SESSIONS {
-            let session = self.connect(index).await.map_err(at(0))?;
-            self.sessions.push(session);
+            let session = self.connect(index).await;
+            self.sessions.push(session.map_err(|it| at(0, 0, it))?);
         }
-        for (index, step) in history.iter().enumerate() {
-            self.step(*step).await.map_err(at(index))?;
-            self.accept_returning().await.map_err(at(index))?;
-            self.nothing_left_over().map_err(at(index))?;
+        let mut before = 0;
+        for (index, turn) in history.iter().enumerate() {
+            let done = self.turn(turn).await;
+            done.map_err(|(step, wrong)| at(index, before + step, wrong))?;
+            before += turn.len();
         }
-        let last = history.len().saturating_sub(1);
-        for index in 0..SESSIONS {
-            self.fence(index).await.map_err(at(last))?;
-        }
-        self.nothing_left_over().map_err(at(last))
+        let (turn, step) = (history.len().saturating_sub(1), before.saturating_sub(1));
+        self.finish().await.map_err(|it| at(turn, step, it))
     }
 
-    async fn step(&mut self, step: Step) -> Result<(), Wrong> {
-        match step {
-            Step::RegisterFunction { session, function } => {
-                let id = self.name("function", function);
-                self.tell(session, json!({"type": "registerfunction", "id": id}))
-                    .await?;
-                self.model.register_function(session, function);
-            }
-            Step::UnregisterFunction { session, function } => {
-                let id = self.name("function", function);
-                self.tell(session, json!({"type": "unregisterfunction", "id": id}))
-                    .await?;
-                self.model.unregister_function(session, function);
-            }
-            Step::RegisterTrigger(step) => self.register_trigger(step).await?,
-            Step::UnregisterTrigger { session, trigger } => {
-                let id = self.name("trigger", trigger);
-                self.tell(session, json!({"type": "unregistertrigger", "id": id}))
-                    .await?;
-                self.model.unregister_trigger(session, trigger);
-            }
-            Step::RegisterType {
-                session,
-                trigger_type,
-            } => {
-                let id = self.name("type", trigger_type);
-                let frame = json!({"type": "registertriggertype", "id": id, "description": ""});
-                self.tell(session, frame).await?;
-                self.model.register_type(session, trigger_type);
-                self.settle().await?;
-                self.accept_returning().await?;
-            }
-            Step::UnregisterType {
-                session,
-                trigger_type,
-            } => {
-                let id = self.name("type", trigger_type);
-                self.tell(session, json!({"type": "unregistertriggertype", "id": id}))
-                    .await?;
-                self.model.unregister_type(session, trigger_type);
-            }
-            Step::Call { session, function } => self.call(session, function).await?,
-            Step::Reconnect { session } => {
-                let deadline = self.deadline();
-                let closed = self.session(session)?.close(1000, deadline).await;
-                closed.map_err(|stop| self.stopped("RT-16", "the end of the connection", stop))?;
-                self.model.end_session(session);
-                let fresh = self.connect(session).await?;
-                *self.session(session)? = fresh;
-            }
+    /// What is left is answered, and nothing more comes.
+    async fn finish(&mut self) -> Result<(), Wrong> {
+        while !self.held.is_empty() {
+            let late = [Step::AnswerHeld { twice: false }];
+            self.turn(&late).await.map_err(|(_, wrong)| wrong)?;
         }
+        self.settle(&(0..SESSIONS).collect::<Vec<_>>()).await
+    }
+
+    /// Takes steps without waiting in between, and then sees what has become of them.
+    async fn turn(&mut self, steps: &[Step]) -> Result<(), (usize, Wrong)> {
+        let at_first = |wrong| (0, wrong);
+        self.awaited.clear();
+        for (index, step) in steps.iter().enumerate() {
+            if let Step::Leave { session, abruptly } = step {
+                let left = self.leave(*session, *abruptly).await;
+                left.map_err(|wrong| (index, wrong))?;
+                continue;
+            }
+            self.take_step(*step).await;
+        }
+        self.until_answered().await.map_err(at_first)?;
+        let acting = self.to_be_fenced(steps);
+        self.settle(&acting).await.map_err(at_first)?;
+        self.late_answer_came().map_err(at_first)?;
+        self.mark_loose();
+        let taken: Vec<Taken> = self.awaited.drain(..).map(Taken::from).collect();
+        self.models = explain(&self.models, &taken)?;
+        self.loosen_held(&taken);
+        self.end_sessions();
         Ok(())
     }
 
-    async fn call(&mut self, caller: usize, function: usize) -> Result<(), Wrong> {
-        let function_id = self.name("function", function);
-        let invocation_id = Uuid::new_v4().to_string();
-        let data = json!({"call": invocation_id});
-        let frame = json!({
-            "type": "invokefunction",
-            "invocation_id": invocation_id,
-            "function_id": function_id,
-            "data": data,
-        });
-        self.send(caller, &frame).await?;
-        let presence = self.model.function(function);
-        let servers = self.model.servers(function);
-        if presence != Presence::Absent {
-            // Once the engine has handled the call, whoever serves it has been sent it.
-            self.fence(caller).await?;
-            self.settle().await?;
-            let called = |frame: &Frame| {
-                frame.kind() == "invokefunction"
-                    && frame.text_field("function_id") == Some(&function_id)
-            };
-            if let Some(worker) = self.holder_of(called) {
-                if presence == Presence::Present && !servers.contains(&worker) {
-                    let expected = format!("a call of `{function_id}` at one of its workers");
-                    return Err(Wrong::new("RF-13", expected, "it reached another session"));
-                }
-                self.answer_as_worker(worker, &function_id).await?;
-            } else if presence == Presence::Present {
-                let expected = format!("a call of `{function_id}` reaches its worker");
-                return Err(Wrong::new("RF-13", expected, "it reached no session"));
+    /// The sessions that are fenced after steps: those whose last step has not shown by its
+    /// answer that it was handled, and all where something may have been sent to any of them.
+    fn to_be_fenced(&self, steps: &[Step]) -> Vec<usize> {
+        let spreads = |step: &Step| {
+            matches!(
+                step,
+                Step::Tell { .. } | Step::AnswerHeld { .. } | Step::Leave { .. }
+            ) || matches!(step, Step::Call { answer, .. } if *answer != Answer::Result)
+        };
+        let mut fenced: Vec<usize> = Vec::new();
+        let mut last: [bool; SESSIONS] = [true; SESSIONS];
+        for awaited in &self.awaited {
+            if let Some(answered) = last.get_mut(awaited.session) {
+                *answered = awaited.seen.told != Told::Nothing
+                    && !matches!(awaited.step, Step::Nonsense { .. });
+            }
+            if matches!(awaited.step, Step::RegisterType { .. }) {
+                fenced.push(awaited.session);
             }
         }
-        let expected = format!("the answer to the call of `{function_id}`");
-        let answer = self
-            .take(caller, "RF-02", &expected, |frame| {
-                frame.kind() == "invocationresult"
-                    && frame.text_field("invocation_id") == Some(&invocation_id)
-            })
-            .await?;
-        let code = answer.value.pointer("/error/code").and_then(Value::as_str);
-        let answered = answer.value.get("result") == Some(&data);
-        match presence {
-            Presence::Present if answered => Ok(()),
-            Presence::Absent if code == Some("function_not_found") => Ok(()),
-            Presence::Either if answered || code.is_some() => Ok(()),
-            _ => Err(Wrong::new(
-                "RF-02",
-                expected,
-                format!("got {}", answer.text),
-            )),
+        let unanswered = last.iter().enumerate().filter(|(_, answered)| !**answered);
+        fenced.extend(unanswered.map(|(index, _)| index));
+        if steps.iter().any(spreads) {
+            // Behind those that have acted: what they sent has been handled then.
+            fenced.extend(0..SESSIONS);
         }
+        fenced
     }
 
-    async fn answer_as_worker(&mut self, worker: usize, function_id: &str) -> Result<(), Wrong> {
-        let called = |frame: &Frame| frame.kind() == "invokefunction";
-        let call = self.take(worker, "RF-13", "a call", called).await?;
-        let answer = json!({
-            "type": "invocationresult",
-            "invocation_id": call.value.get("invocation_id"),
-            "function_id": function_id,
-            "result": call.value.get("data"),
-        });
-        self.send(worker, &answer).await
-    }
-
-    /// No session has an answer that nobody asked it for.
-    fn nothing_left_over(&self) -> Result<(), Wrong> {
-        for (index, session) in self.sessions.iter().enumerate() {
-            for frame in session.kept() {
-                let clause = match frame.kind() {
-                    "triggerregistrationresult" => "RT-02",
-                    "invocationresult" | "invokefunction" => "RF-02",
-                    _ => continue,
-                };
-                let expected = format!("nothing more for session {index}");
-                return Err(Wrong::new(clause, expected, format!("got {}", frame.text)));
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) async fn settle(&mut self) -> Result<(), Wrong> {
-        for index in 0..SESSIONS {
-            self.fence(index).await?;
-        }
-        Ok(())
-    }
-
-    /// Sends something whose effect is in force when this returns.
-    async fn tell(&mut self, session: usize, frame: Value) -> Result<(), Wrong> {
-        self.send(session, &frame).await?;
-        self.fence(session).await
-    }
-
-    pub(super) async fn send(&mut self, session: usize, frame: &Value) -> Result<(), Wrong> {
-        let text = crate::template::frame_in_reading_order(frame);
-        self.session(session)?.send_text(&text).await;
-        Ok(())
-    }
-
-    pub(super) async fn fence(&mut self, session: usize) -> Result<(), Wrong> {
-        let (in_protocol, deadline) = (self.in_protocol, self.deadline());
-        let answered = self.session(session)?.fence(in_protocol, deadline).await;
-        answered.map_err(|stop| self.stopped("RT-16", "the session still answers", stop))
-    }
-
-    pub(super) async fn take(
-        &mut self,
-        session: usize,
-        clause: &'static str,
-        expected: &str,
-        wanted: impl Fn(&Frame) -> bool,
-    ) -> Result<Frame, Wrong> {
+    /// Waits for the answers that have to come, and plays the parts of workers and providers
+    /// meanwhile.
+    async fn until_answered(&mut self) -> Result<(), Wrong> {
         let deadline = self.deadline();
-        let taken = self
-            .session(session)?
-            .take(deadline, |frame| wanted(frame).then_some(()))
-            .await;
-        match taken {
-            Ok((frame, ())) => Ok(frame),
-            Err(stop) => Err(self.stopped(clause, expected, stop)),
+        loop {
+            self.serve().await?;
+            let strict = self.manner.strict;
+            if self.awaited.iter().all(|it| it.is_done(strict)) {
+                return Ok(());
+            }
+            let waits = self.sessions.iter_mut();
+            let waits = waits.map(|it| Box::pin(it.more(deadline)));
+            let (outcome, index, _) = select_all(waits).await;
+            match outcome {
+                Ok(()) => {}
+                // What is missing is judged with all else.
+                Err(Stop::Patience) => return self.serve().await.map(|_| ()),
+                Err(stop) => {
+                    self.serve().await?;
+                    return Err(self.lost(index, stop));
+                }
+            }
         }
     }
 
-    /// A session that has been sent such a frame.
-    pub(super) fn holder_of(&self, wanted: impl Fn(&Frame) -> bool) -> Option<usize> {
-        let holds = |session: &Session| session.kept().iter().any(&wanted);
-        self.sessions.iter().position(holds)
+    /// Fences sessions until nothing that is answered comes any more.
+    async fn settle(&mut self, sessions: &[usize]) -> Result<(), Wrong> {
+        let mut unsettled = sessions.to_vec();
+        while !unsettled.is_empty() {
+            for index in std::mem::take(&mut unsettled) {
+                self.fence(index).await?;
+            }
+            unsettled = self.serve().await?;
+        }
+        Ok(())
     }
 
-    async fn connect(&self, index: usize) -> Result<Session, Wrong> {
-        let (target, patience) = (&self.context.target, self.context.pace.patience);
-        let (name, presence) = (format!("session-{index}"), &self.context.presence);
+    /// Handles everything that has arrived; the sessions that were answered on.
+    async fn serve(&mut self) -> Result<Vec<usize>, Wrong> {
+        let mut answered = Vec::new();
+        for index in 0..self.sessions.len() {
+            let frames = match self.sessions.get_mut(index) {
+                Some(session) => session.take_kept(),
+                None => Vec::new(),
+            };
+            for frame in frames {
+                for part in self.received(index, &frame)? {
+                    match part {
+                        Part::Say(session, frame) => {
+                            self.send(session, &frame).await;
+                            answered.push(session);
+                        }
+                        Part::Fence(session) => Box::pin(self.fence(session)).await?,
+                        Part::Leave(session, abruptly) => {
+                            // Boxed, since leaving may come to serving again.
+                            Box::pin(self.leave(session, abruptly)).await?;
+                        }
+                    }
+                }
+            }
+        }
+        answered.sort_unstable();
+        answered.dedup();
+        Ok(answered)
+    }
+
+    /// The result of a late answer is that of its worker.
+    fn late_answer_came(&mut self) -> Result<(), Wrong> {
+        for awaited in &self.awaited {
+            let Some(held) = &awaited.of_held else {
+                continue;
+            };
+            let open = held.caller.is_none() || held.may_end();
+            if !open && awaited.seen.told != Told::Success {
+                let got = match awaited.seen.text.as_str() {
+                    "" => "nothing of the kind arrived".to_owned(),
+                    text => format!("got {text}"),
+                };
+                let expected = "the worker's late result reaches the caller";
+                return Err(Wrong::new("RF-13", expected, got));
+            }
+        }
+        Ok(())
+    }
+
+    /// What becomes of a call whose function is unregistered before it is answered is open.
+    fn loosen_held(&mut self, taken: &[Taken]) {
+        for held in &mut self.held {
+            held.loose |= taken.iter().any(|it| {
+                matches!(it.step, Step::UnregisterFunction { function, .. }
+                    if function == held.function)
+            });
+        }
+    }
+
+    pub(super) async fn fence(&mut self, index: usize) -> Result<(), Wrong> {
+        let (in_protocol, deadline) = (self.manner.in_protocol, self.deadline());
+        let Some(session) = self.sessions.get_mut(index) else {
+            return Ok(());
+        };
+        let Err(stop) = session.fence(in_protocol, deadline).await else {
+            return Ok(());
+        };
+        self.serve_last_words(index)?;
+        let nonsense =
+            |it: &Awaited| it.session == index && matches!(it.step, Step::Nonsense { .. });
+        // What an engine does with nonsense is decided, and not documented.
+        let may_close = !self.manner.strict && self.awaited.iter().any(nonsense);
+        match stop {
+            Stop::Ended(_) if may_close => self.leave(index, false).await,
+            stop => Err(self.lost(index, stop)),
+        }
+    }
+
+    /// What a session that has ended was still sent says more than its end.
+    pub(super) fn serve_last_words(&mut self, index: usize) -> Result<(), Wrong> {
+        let frames = match self.sessions.get_mut(index) {
+            Some(session) => session.take_kept(),
+            None => Vec::new(),
+        };
+        for frame in frames {
+            self.received(index, &frame)?;
+        }
+        Ok(())
+    }
+
+    fn lost(&self, index: usize, stop: Stop) -> Wrong {
+        self.stopped("RT-16", &format!("session {index} still answers"), stop)
+    }
+
+    pub(super) async fn send(&mut self, session: usize, frame: &Value) {
+        let text = crate::template::frame_in_reading_order(frame);
+        self.send_text(session, &text).await;
+    }
+
+    pub(super) async fn send_text(&mut self, session: usize, text: &str) {
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.send_text(text).await;
+        }
+    }
+
+    pub(super) async fn connect(&self, index: usize) -> Result<Session, Wrong> {
+        let context = self.manner.context;
+        let (target, presence) = (&context.target, &context.presence);
+        let name = format!("session-{index}");
+        let patience = context.pace.patience;
         let opened =
             Session::connect(&target.url, &name, target.hello, patience, self.transcript).await;
         presence.attempted(&opened);
         match &opened {
             Ok(_) => presence.opened(super::ID),
-            Err(_) => drop(presence.find_out(self.context, super::ID).await),
+            Err(_) => drop(presence.find_out(context, super::ID).await),
         }
         opened.map_err(|error| Wrong::new("RT-16", "a session", error.to_string()))
     }
 
-    fn session(&mut self, index: usize) -> Result<&mut Session, Wrong> {
-        let session = self.sessions.get_mut(index);
-        session.ok_or_else(|| Wrong::new("RT-16", "an open session", "there is none"))
-    }
-
-    fn stopped(&self, clause: &'static str, expected: &str, stop: Stop) -> Wrong {
-        let patience_ms = self.context.pace.patience.as_millis();
+    pub(super) fn stopped(&self, clause: &'static str, expected: &str, stop: Stop) -> Wrong {
+        let patience_ms = self.manner.patience.as_millis();
         Wrong::new(clause, expected, describe_stop(stop, patience_ms))
     }
 
-    fn deadline(&self) -> Instant {
-        Instant::now() + self.context.pace.patience
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.manner.patience
     }
 
     pub(super) fn name(&self, kind: &str, index: usize) -> String {
         format!("{kind}-{index}-{}", self.suffix)
+    }
+
+    /// Whether an id is one of this history's.
+    pub(super) fn is_own(&self, id: &str) -> bool {
+        id.ends_with(&self.suffix)
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{TriggerStep, Type};
+use super::step::{TriggerStep, Type};
 
 /// Whether something is known to an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,15 +23,18 @@ pub(super) struct Allowed {
     pub(super) acceptance: bool,
     /// It may be refused with one of these codes.
     pub(super) codes: Vec<&'static str>,
+    /// All that is wrong for certain, whether it may be told or not.
+    pub(super) faults: Vec<&'static str>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Session {
     functions: BTreeSet<usize>,
-    triggers: BTreeMap<usize, Type>,
+    /// Each trigger's type and function.
+    triggers: BTreeMap<usize, (Type, usize)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Model {
     strict: bool,
     sessions: Vec<Session>,
@@ -40,9 +43,12 @@ pub(super) struct Model {
     /// What two sessions have had a hand in: whose it is then, and whether it is still there,
     /// the documents leave open, for the rest of the history.
     contested: Contested,
+    /// What nobody can know, for the rest of the history: when an engine notices that a
+    /// connection is lost, and in which order it took what depends on other sessions.
+    uncertain: Contested,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Contested {
     functions: BTreeSet<usize>,
     types: BTreeSet<usize>,
@@ -56,7 +62,12 @@ impl Model {
             sessions: (0..sessions).map(|_| Session::default()).collect(),
             providers: BTreeMap::new(),
             contested: Contested::default(),
+            uncertain: Contested::default(),
         }
+    }
+
+    pub(super) fn is_strict(&self) -> bool {
+        self.strict
     }
 
     fn session(&mut self, index: usize) -> Option<&mut Session> {
@@ -73,26 +84,39 @@ impl Model {
     }
 
     pub(super) fn function(&self, function: usize) -> Presence {
-        let open = self.contested.functions.contains(&function) && !self.strict;
+        let open = |of: &Contested| of.functions.contains(&function);
+        let open = open(&self.uncertain) || (open(&self.contested) && !self.strict);
         presence(!self.servers(function).is_empty(), open)
+    }
+
+    pub(super) fn has_function(&self, session: usize, function: usize) -> Presence {
+        let own = self.sessions.get(session);
+        let own = own.is_some_and(|it| it.functions.contains(&function));
+        let open = |of: &Contested| of.functions.contains(&function);
+        // An end that was not noticed is that of an older session, and none of this one's business.
+        presence(own, open(&self.contested) && !self.strict)
     }
 
     /// The provider of a type, if it is certain who that is.
     pub(super) fn provider(&self, trigger_type: usize) -> Option<usize> {
-        let certain = self.strict || !self.contested.types.contains(&trigger_type);
+        let certain = self.of_worker(trigger_type) == Presence::Present;
         self.providers
             .get(&trigger_type)
             .copied()
             .filter(|_| certain)
     }
 
+    /// A type of a worker's.
+    pub(super) fn of_worker(&self, id: usize) -> Presence {
+        let open = |of: &Contested| of.types.contains(&id);
+        let open = open(&self.uncertain) || (open(&self.contested) && !self.strict);
+        presence(self.providers.contains_key(&id), open)
+    }
+
     fn trigger_type(&self, trigger_type: Type) -> Presence {
         match trigger_type {
             Type::Http | Type::Cron | Type::Queue => Presence::Present,
-            Type::OfWorker(id) => {
-                let open = self.contested.types.contains(&id) && !self.strict;
-                presence(self.providers.contains_key(&id), open)
-            }
+            Type::OfWorker(id) => self.of_worker(id),
         }
     }
 
@@ -139,9 +163,24 @@ impl Model {
     fn contest_triggers_of(&mut self, trigger_type: usize) {
         for session in &self.sessions {
             let triggers = session.triggers.iter();
-            let of_type = triggers.filter(|(_, it)| **it == Type::OfWorker(trigger_type));
+            let of_type = triggers.filter(|(_, (it, _))| *it == Type::OfWorker(trigger_type));
             self.contested.triggers.extend(of_type.map(|(id, _)| *id));
         }
+    }
+
+    /// The triggers that stand while their type has no provider, by id and function; none if it
+    /// is not certain which ones those are.
+    pub(super) fn standing(&self, trigger_type: usize) -> Option<Vec<(usize, usize)>> {
+        if !self.uncertain.triggers.is_empty() || !self.strict {
+            return None;
+        }
+        let all = self.sessions.iter().flat_map(|it| &it.triggers);
+        let of_type = all.filter(|(_, (it, _))| *it == Type::OfWorker(trigger_type));
+        Some(
+            of_type
+                .map(|(id, (_, function))| (*id, *function))
+                .collect(),
+        )
     }
 
     /// The codes in the document's order; all of them may be reported, the first one is what
@@ -151,7 +190,8 @@ impl Model {
         let taken = own.is_some_and(|it| it.contains_key(&step.trigger));
         let elsewhere = self.elsewhere(step.session, step.trigger);
         let contested = elsewhere || self.contested.triggers.contains(&step.trigger);
-        let open = contested && !self.strict;
+        let unknown = self.uncertain.triggers.contains(&step.trigger);
+        let open = unknown || (contested && !self.strict);
         let built_in = !matches!(step.trigger_type, Type::OfWorker(_));
         let faults = [
             (
@@ -166,14 +206,22 @@ impl Model {
             (presence(!taken, open), "duplicate_trigger_id"),
         ];
         let certain = faults.iter().any(|(needed, _)| *needed == Presence::Absent);
-        let possible = faults
+        let mut codes = Vec::new();
+        for (needed, code) in faults {
+            if needed != Presence::Present {
+                codes.push(code);
+            }
+            if needed == Presence::Absent && self.strict {
+                break;
+            }
+        }
+        let wrong = faults
             .iter()
-            .filter(|(needed, _)| *needed != Presence::Present)
-            .map(|(_, code)| *code);
-        let codes = possible.take(if self.strict { 1 } else { usize::MAX });
+            .filter(|(needed, _)| *needed == Presence::Absent);
         Allowed {
             acceptance: !certain,
-            codes: codes.collect(),
+            codes,
+            faults: wrong.map(|(_, code)| *code).collect(),
         }
     }
 
@@ -190,7 +238,8 @@ impl Model {
             self.contested.triggers.insert(step.trigger);
         }
         if let Some(session) = self.session(step.session) {
-            session.triggers.insert(step.trigger, step.trigger_type);
+            let what = (step.trigger_type, step.function);
+            session.triggers.insert(step.trigger, what);
         }
     }
 
@@ -203,24 +252,34 @@ impl Model {
         }
     }
 
-    /// A session's end removes all that is its own, at once (D-07).
-    pub(super) fn end_session(&mut self, index: usize) {
+    /// Whether a trigger is there is not known from here on.
+    pub(super) fn lose_track_of_trigger(&mut self, trigger: usize) {
+        self.uncertain.triggers.insert(trigger);
+    }
+
+    /// A session's end removes all that is its own, at once (D-07). Where it is `noticed` only in
+    /// time, nobody knows when.
+    pub(super) fn end_session(&mut self, index: usize, noticed: bool) {
         let Some(session) = self.session(index) else {
             return;
         };
         let ended = std::mem::take(session);
-        self.contested.functions.extend(ended.functions);
-        self.contested.triggers.extend(ended.triggers.into_keys());
         let providers = self.providers.iter();
         let provided: Vec<usize> = providers
             .filter(|(_, provider)| **provider == index)
             .map(|(id, _)| *id)
             .collect();
-        for id in provided {
-            self.providers.remove(&id);
-            self.contested.types.insert(id);
-            self.contest_triggers_of(id);
+        for id in &provided {
+            self.providers.remove(id);
+            self.contest_triggers_of(*id);
         }
+        let left = match noticed {
+            true => &mut self.contested,
+            false => &mut self.uncertain,
+        };
+        left.functions.extend(ended.functions);
+        left.triggers.extend(ended.triggers.into_keys());
+        left.types.extend(provided);
     }
 }
 

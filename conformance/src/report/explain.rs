@@ -45,11 +45,12 @@ pub fn explain_histories(out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", histories::TITLE)?;
     writeln!(
         out,
-        "\nSeveral sessions register and unregister functions, triggers and trigger types, call \
-         and leave,\nat random. After each step a small model, written from the specification, \
-         says what may be\nanswered; where the documents leave something open, it allows every \
-         answer. A history that\ngoes wrong is made as short as it can be before it is shown. \
-         --histories says how many, --seed\nwhich ones."
+        "\nSeveral sessions register and unregister functions, triggers and trigger types, call, \
+         answer and\nleave, at random, one after another and at once. After each step a small \
+         model, written from the\nspecification, says what may be answered; where the documents \
+         leave something open, it allows\nevery answer. A history that goes wrong is made as \
+         short as it can be before it is shown.\n--histories says how many, --seed which ones; \
+         `conformance explore` goes on for as long as it is\ntold to."
     )
 }
 

@@ -28,7 +28,7 @@ use crate::{
     endpoint::{Callback, Endpoints, EndpointsError},
     exchange,
     expectation::Expectation,
-    histories::{self, Searches},
+    histories,
     mapping::ConfigKeys,
     schema::FrameSchemas,
     session::{ConnectError, Session},
@@ -147,7 +147,6 @@ pub struct Context {
     endpoints: Arc<OnceCell<Endpoints>>,
     pub(crate) http: exchange::Client,
     pub(crate) presence: Arc<Presence>,
-    pub(crate) searches: Arc<Searches>,
 }
 
 impl Context {
@@ -166,7 +165,6 @@ impl Context {
             endpoints: Arc::default(),
             http: exchange::client(),
             presence: Arc::new(Presence::new(pace.patience)),
-            searches: Arc::default(),
         })
     }
 
@@ -179,14 +177,7 @@ impl Context {
             endpoints: Arc::clone(&self.endpoints),
             http: self.http.clone(),
             presence: Arc::clone(&self.presence),
-            searches: Arc::clone(&self.searches),
         }
-    }
-
-    /// Ends what a run has left under way that was not awaited to its end; histories are searched
-    /// on a thread of their own, which needs the runtime.
-    pub async fn end(&self) {
-        self.searches.stop().await;
     }
 
     /// Whether the engine has gone away during the run.
@@ -297,12 +288,8 @@ pub async fn run(
     let cases: Vec<Arc<Case>> = cases.into_iter().map(Arc::new).collect();
     let (probes, others): (Vec<_>, Vec<_>) =
         cases.into_iter().partition(|case| case.probes.is_some());
-    let (features, mut outcomes) = Features::probe(context, &probes, events).await;
-    let context = &if context.pace.adapts {
-        Arc::new(context.at_pace(context.pace.adapted(&outcomes, &probes)))
-    } else {
-        Arc::clone(context)
-    };
+    let (context, features, mut outcomes) = acquainted(context, &probes, events).await;
+    let context = &context;
     let wandering = async {
         let outcome = histories::run(context, &features, histories?).await;
         let _ = events.send(Event::Finished(Box::new(outcome.clone())));
@@ -319,6 +306,21 @@ pub async fn run(
     }
     outcomes.sort_unstable_by(|a, b| a.case.cmp(&b.case));
     outcomes
+}
+
+/// Runs the cases that probe for features, and goes on at the pace that the engine was seen to
+/// keep, if it may.
+pub async fn acquainted(
+    context: &Arc<Context>,
+    probes: &[Arc<Case>],
+    events: &mpsc::UnboundedSender<Event>,
+) -> (Arc<Context>, Features, Vec<Outcome>) {
+    let (features, outcomes) = Features::probe(context, probes, events).await;
+    let context = match context.pace.adapts {
+        true => Arc::new(context.at_pace(context.pace.adapted(&outcomes, probes))),
+        false => Arc::clone(context),
+    };
+    (context, features, outcomes)
 }
 
 async fn run_batch(

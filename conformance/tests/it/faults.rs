@@ -55,7 +55,7 @@ async fn what_leaks_between_sessions_is_found_by_a_case_and_by_random_histories(
     };
     // Two sessions, a function and two triggers: shrunk to what it takes.
     let history = failure.history.join("\n");
-    assert_eq!(history.matches("RegisterTrigger").count(), 2, "{history}");
+    assert_eq!(history.matches("registers trigger").count(), 2, "{history}");
     assert_eq!(wandered.clauses, ["RT-11"]);
 }
 

@@ -13,6 +13,7 @@ mod crashes;
 mod data;
 mod diff;
 mod engines;
+mod exploring;
 mod faults;
 mod hostile_reports;
 mod init;

@@ -1,0 +1,313 @@
+//! Looking for histories that an engine gets wrong.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use super::{
+    Plan,
+    drive::{Deviation, Manner},
+    generate, saved, shrink,
+    step::{Answer, History, SESSIONS, Step, in_words},
+};
+use crate::{
+    runner::{Context, Features},
+    transcript::{Entry, Transcript},
+    verdict::Failure,
+};
+
+/// How long a failing history is made smaller.
+const SHRINK_TIME_MAX: Duration = Duration::from_secs(15);
+/// What does not come while a history is made smaller is not waited for as long as otherwise.
+const SHRINK_PATIENCE_PART: u32 = 6;
+const SHRINK_PATIENCE_MIN: Duration = Duration::from_millis(150);
+/// How often a history that was made smaller is driven again.
+const CONFIRMATIONS: u32 = 3;
+
+/// What was done.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Histories, of those that were made at random.
+    pub histories: u64,
+    /// Steps.
+    pub operations: u64,
+    /// Sessions that were opened for them.
+    pub sessions: u64,
+    /// Turns of several steps, which are sent without waiting in between.
+    pub at_once: u64,
+    /// Steps by kind.
+    pub kinds: BTreeMap<&'static str, u64>,
+}
+
+impl Counts {
+    /// The history of which so many steps were taken.
+    fn add(&mut self, history: &History, steps: usize) {
+        self.histories += 1;
+        self.sessions += SESSIONS as u64;
+        let mut left = steps;
+        for turn in history {
+            if left == 0 {
+                break;
+            }
+            self.at_once += u64::from(turn.len() > 1);
+            for step in turn.iter().take(left) {
+                self.operations += 1;
+                *self.kinds.entry(step.kind()).or_default() += 1;
+                self.sessions += u64::from(matches!(
+                    step,
+                    Step::Leave { .. }
+                        | Step::Call {
+                            answer: Answer::Leaves { .. },
+                            ..
+                        }
+                ));
+            }
+            left = left.saturating_sub(turn.len());
+        }
+    }
+}
+
+/// A history that went wrong, as it was found.
+#[derive(Debug)]
+pub struct WrongHistory {
+    seed: u64,
+    history: History,
+    deviation: Deviation,
+    transcript: Vec<Entry>,
+}
+
+impl WrongHistory {
+    /// The clause that it breaks.
+    #[must_use]
+    pub fn clause(&self) -> &'static str {
+        self.deviation.clause
+    }
+}
+
+/// A history that goes wrong, as short as it was made.
+#[derive(Debug)]
+pub struct Finding {
+    /// The seed whose first history it comes from.
+    pub seed: u64,
+    /// The clause that it breaks.
+    pub clause: &'static str,
+    /// The steps in words.
+    pub steps: Vec<String>,
+    /// How many steps there were at first.
+    pub steps_at_first: usize,
+    /// How many there are now.
+    pub steps_left: usize,
+    /// The step at which it shows, counted from 1.
+    pub step: usize,
+    /// What was to happen there.
+    pub expected: String,
+    /// What happened instead.
+    pub problem: String,
+    /// What was said on the wire.
+    pub transcript: Vec<Entry>,
+    /// How often it went wrong when it was driven again, of how often.
+    pub confirmed: (u32, u32),
+    history: History,
+    strict: bool,
+    /// What the engine serves of that which histories are made of.
+    needs: Vec<&'static str>,
+}
+
+impl Finding {
+    /// What reports show of it; `seed` is the one to be said again.
+    #[must_use]
+    pub fn failure(&self, seed: u64) -> Failure {
+        Failure {
+            step: Some(self.step),
+            expected: self.expected.clone(),
+            problem: format!("{} (--seed {seed})", self.problem),
+            mismatches: Vec::new(),
+            history: self.steps.clone(),
+            is_the_cases: false,
+        }
+    }
+
+    /// The history as a case file; `quote` has the words that it judges.
+    #[must_use]
+    pub fn case(&self, id: &str, level: &str, quote: Option<&str>) -> Value {
+        let mut case = saved::case(&self.history, self.strict);
+        if let Some(case) = case.as_object_mut() {
+            case.insert("id".to_owned(), id.into());
+            case.insert("level".to_owned(), level.into());
+            case.insert("clauses".to_owned(), vec![self.clause].into());
+            case.insert("needs".to_owned(), self.needs.clone().into());
+            if let Some(quote) = quote {
+                case.insert("quote".to_owned(), quote.into());
+            }
+        }
+        case
+    }
+}
+
+/// Drives an engine through histories, one after another.
+#[derive(Debug)]
+pub struct Explorer<'c> {
+    manner: Manner<'c>,
+    features: Features,
+    plan: Plan,
+    /// Which history is next.
+    seed: u64,
+    attempts: u64,
+    /// What was done.
+    pub counts: Counts,
+}
+
+impl<'c> Explorer<'c> {
+    /// Histories from the seed of the plan on: each has a seed of its own, one after another.
+    #[must_use]
+    pub fn new(context: &'c Context, features: &Features, plan: Plan) -> Self {
+        let manner = Manner {
+            context,
+            in_protocol: features.has("ping"),
+            strict: plan.strict,
+            patience: context.pace.patience,
+        };
+        Self {
+            manner,
+            features: features.clone(),
+            plan,
+            seed: plan.seed,
+            attempts: 0,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Drives the engine through the next history; what went wrong, if anything did.
+    pub async fn next(&mut self) -> Option<WrongHistory> {
+        let seed = self.seed;
+        self.seed = seed.wrapping_add(1);
+        let history = generate::history(seed, self.plan.steps_max)?;
+        let history = generate::fitting(history, |feature| self.features.has(feature));
+        let transcript = Transcript::default();
+        let driven = self.drive(self.manner, &history, &transcript).await;
+        let steps = match &driven {
+            Ok(()) => history.iter().map(Vec::len).sum(),
+            Err(deviation) => deviation.step + 1,
+        };
+        self.counts.add(&history, steps);
+        let deviation = driven.err()?;
+        Some(WrongHistory {
+            seed,
+            history,
+            deviation,
+            transcript: transcript.entries(),
+        })
+    }
+
+    /// Makes a history that went wrong as short as it can be, and sees how often it does.
+    pub async fn shrink(&mut self, wrong: WrongHistory) -> Finding {
+        let patience = self.manner.patience;
+        let hasty = (patience / SHRINK_PATIENCE_PART)
+            .max(SHRINK_PATIENCE_MIN)
+            .min(patience);
+        let at_first = wrong.history.iter().map(Vec::len).sum();
+        let seed = wrong.seed;
+        let original = wrong.clone_of();
+        let mut shrunk = self.smaller(wrong, hasty).await;
+        let mut confirmed = self.confirm(&mut shrunk).await;
+        // What an engine is only late with is no fault: it may need the time that it is given.
+        if confirmed.0 == 0 && hasty < patience {
+            shrunk = self.smaller(original, patience).await;
+            confirmed = self.confirm(&mut shrunk).await;
+        }
+        let WrongHistory {
+            history,
+            deviation,
+            transcript,
+            ..
+        } = shrunk;
+        Finding {
+            seed,
+            clause: deviation.clause,
+            steps: in_words(&history),
+            steps_at_first: at_first,
+            steps_left: history.iter().map(Vec::len).sum(),
+            step: deviation.step + 1,
+            expected: deviation.expected,
+            problem: deviation.problem,
+            transcript,
+            confirmed,
+            history,
+            strict: self.plan.strict,
+            needs: super::served(&self.features),
+        }
+    }
+
+    async fn smaller(&mut self, mut wrong: WrongHistory, patience: Duration) -> WrongHistory {
+        let manner = Manner {
+            patience,
+            ..self.manner
+        };
+        let deadline = Instant::now() + SHRINK_TIME_MAX;
+        cut(&mut wrong);
+        'smaller: loop {
+            for history in shrink::simpler(&wrong.history) {
+                if Instant::now() > deadline || self.manner.context.gone().is_some() {
+                    return wrong;
+                }
+                let transcript = Transcript::default();
+                let driven = self.drive(manner, &history, &transcript).await;
+                let same = |it: &Deviation| it.clause == wrong.deviation.clause;
+                if let Some(deviation) = driven.err().filter(same) {
+                    wrong.history = history;
+                    wrong.deviation = deviation;
+                    wrong.transcript = transcript.entries();
+                    cut(&mut wrong);
+                    continue 'smaller;
+                }
+            }
+            return wrong;
+        }
+    }
+
+    async fn confirm(&mut self, wrong: &mut WrongHistory) -> (u32, u32) {
+        let mut failed = 0;
+        for _ in 0..CONFIRMATIONS {
+            if self.manner.context.gone().is_some() {
+                break;
+            }
+            let transcript = Transcript::default();
+            let driven = self.drive(self.manner, &wrong.history, &transcript).await;
+            if let Err(deviation) = driven {
+                failed += 1;
+                wrong.deviation = deviation;
+                wrong.transcript = transcript.entries();
+            }
+        }
+        (failed, CONFIRMATIONS)
+    }
+
+    async fn drive(
+        &mut self,
+        manner: Manner<'_>,
+        history: &History,
+        transcript: &Transcript,
+    ) -> Result<(), Deviation> {
+        self.attempts += 1;
+        manner.drive(history, self.attempts, transcript).await
+    }
+}
+
+impl WrongHistory {
+    fn clone_of(&self) -> Self {
+        Self {
+            seed: self.seed,
+            history: self.history.clone(),
+            deviation: self.deviation.clone(),
+            transcript: self.transcript.clone(),
+        }
+    }
+}
+
+/// What comes after the turn at which it shows has no part in it.
+fn cut(wrong: &mut WrongHistory) {
+    wrong.history.truncate(wrong.deviation.turn + 1);
+}

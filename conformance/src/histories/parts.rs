@@ -1,0 +1,323 @@
+//! The parts that sessions of a history play: what they send, and how they answer.
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{
+    awaited::{Awaited, Held},
+    drive::Drive,
+    judge::{REFUSED, Seen, WORKERS_CODE, Wrong},
+    step::{Answer, SESSIONS, Step, TriggerStep, Type},
+};
+use crate::frame::Frame;
+
+/// What a session does about a frame.
+pub(super) enum Part {
+    Say(usize, Value),
+    /// Sees to it that what the session has sent is handled.
+    Fence(usize),
+    Leave(usize, bool),
+}
+
+impl Drive<'_> {
+    /// Sends what a step is.
+    pub(super) async fn take_step(&mut self, step: Step) {
+        let Some(session) = step.session() else {
+            return self.answer_held(step).await;
+        };
+        let (mut id, mut data) = (String::new(), Value::Null);
+        let of_function = |id: &str| json!({"type": "registerfunction", "id": id});
+        let frame = match step {
+            Step::RegisterFunction { function, .. } => {
+                id = self.name("function", function);
+                of_function(&id)
+            }
+            Step::RegisterWithoutVariable { function, .. } => {
+                id = self.name("function", function);
+                let variable = self.name("CONFORMANCE_UNSET", function).replace('-', "_");
+                let auth = json!({"type": "bearer", "token_key": variable});
+                let invocation = json!({"url": "https://example.com/lambda", "auth": auth});
+                json!({"type": "registerfunction", "id": id, "invocation": invocation})
+            }
+            Step::UnregisterFunction { function, .. } => {
+                json!({"type": "unregisterfunction", "id": self.name("function", function)})
+            }
+            Step::RegisterTrigger(step) => {
+                id = self.name("trigger", step.trigger);
+                self.numbered += 1;
+                data = self.numbered.into();
+                json!({
+                    "type": "registertrigger",
+                    "id": id,
+                    "trigger_type": self.type_name(step.trigger_type),
+                    "function_id": self.name("function", step.function),
+                    "config": self.config(&step),
+                })
+            }
+            Step::UnregisterTrigger { trigger, .. } => {
+                json!({"type": "unregistertrigger", "id": self.name("trigger", trigger)})
+            }
+            Step::RegisterType { trigger_type, .. } => {
+                id = self.name("type", trigger_type);
+                json!({"type": "registertriggertype", "id": id, "description": ""})
+            }
+            Step::UnregisterType { trigger_type, .. } => {
+                json!({"type": "unregistertriggertype", "id": self.name("type", trigger_type)})
+            }
+            Step::Call { function, .. } | Step::Tell { function, .. } => {
+                id = Uuid::new_v4().to_string();
+                data = json!({"call": id});
+                let function_id = self.name("function", function);
+                let mut frame =
+                    json!({"type": "invokefunction", "function_id": function_id, "data": data});
+                let (with_id, is_void) = match step {
+                    Step::Tell { with_id, .. } => (with_id, with_id),
+                    _ => (true, false),
+                };
+                if let Some(frame) = frame.as_object_mut() {
+                    if with_id {
+                        frame.insert("invocation_id".to_owned(), id.clone().into());
+                    }
+                    if is_void {
+                        frame.insert("action".to_owned(), json!({"type": "void"}));
+                    }
+                }
+                frame
+            }
+            Step::Nonsense { .. } | Step::AnswerHeld { .. } | Step::Leave { .. } => Value::Null,
+        };
+        let returned = matches!(step, Step::RegisterType { .. }).then(Vec::new);
+        self.awaited.push(Awaited {
+            step,
+            session,
+            id,
+            data,
+            seen: Seen {
+                returned,
+                ..Seen::default()
+            },
+            of_held: None,
+        });
+        match step {
+            Step::Nonsense { kind, .. } => self.send_text(session, kind.text()).await,
+            _ => self.send(session, &frame).await,
+        }
+    }
+
+    async fn answer_held(&mut self, step: Step) {
+        let Step::AnswerHeld { twice } = step else {
+            return;
+        };
+        if self.held.is_empty() {
+            return;
+        }
+        let held = self.held.remove(0);
+        if held.loose {
+            self.forgiven.insert(held.invocation_id.clone());
+        }
+        for _ in 0..=usize::from(twice) {
+            self.send(held.worker, &held.answer).await;
+        }
+        self.awaited.push(Awaited {
+            step,
+            session: held.caller.unwrap_or(held.worker),
+            id: held.invocation_id.clone(),
+            data: held.data.clone(),
+            seen: Seen::default(),
+            of_held: Some(held),
+        });
+    }
+
+    /// What a session does about a frame that it has received.
+    pub(super) fn received(&mut self, index: usize, frame: &Frame) -> Result<Vec<Part>, Wrong> {
+        match frame.kind() {
+            "invokefunction" => self.called(index, frame),
+            "registertrigger" => self.asked_for_trigger(index, frame),
+            "invocationresult" => self.call_ended(index, frame).map(|()| Vec::new()),
+            "triggerregistrationresult" => self.trigger_result(index, frame).map(|()| Vec::new()),
+            "functionregistrationresult" | "triggertyperegistrationresult" => {
+                self.refused(index, frame).map(|()| Vec::new())
+            }
+            "error" => self.complained(index, frame).map(|()| Vec::new()),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn called(&mut self, index: usize, frame: &Frame) -> Result<Vec<Part>, Wrong> {
+        let function_id = frame.text_field("function_id").unwrap_or_default();
+        let by_data = |it: &Awaited| it.is_call() && frame.value.get("data") == Some(&it.data);
+        let position = self.awaited.iter().position(by_data).or_else(|| {
+            let of_function = |it: &Awaited| {
+                it.is_call()
+                    && it.seen.asked.is_empty()
+                    && it.function().map(|it| self.name("function", it)).as_deref()
+                        == Some(function_id)
+            };
+            self.awaited.iter().position(of_function)
+        });
+        let Some(awaited) = position.and_then(|it| self.awaited.get_mut(it)) else {
+            let expected = format!("no call at session {index} but those that are made");
+            return Err(Wrong::new("RF-02", expected, format!("got {}", frame.text)));
+        };
+        awaited.seen.asked.push(index);
+        if awaited.seen.asked.len() > 1 {
+            return Ok(Vec::new());
+        }
+        let Step::Call {
+            session: caller,
+            function,
+            answer,
+        } = awaited.step
+        else {
+            return Ok(Vec::new());
+        };
+        let ended = |field: &str, value: Value| {
+            json!({
+                "type": "invocationresult",
+                "invocation_id": frame.value.get("invocation_id"),
+                "function_id": function_id,
+                field: value,
+            })
+        };
+        let own = ended(
+            "result",
+            frame.value.get("data").cloned().unwrap_or_default(),
+        );
+        let held = Held {
+            caller: Some(caller),
+            worker: index,
+            function,
+            invocation_id: awaited.id.clone(),
+            data: awaited.data.clone(),
+            answer: own.clone(),
+            loose: false,
+            since: Instant::now(),
+        };
+        Ok(match answer {
+            Answer::Result => vec![Part::Say(index, own)],
+            Answer::Error => {
+                let error = json!({"code": WORKERS_CODE, "message": "there is none left"});
+                vec![Part::Say(index, ended("error", error))]
+            }
+            Answer::Twice => vec![Part::Say(index, own.clone()), Part::Say(index, own)],
+            Answer::BehindAStranger => {
+                let stranger = (0..SESSIONS).find(|it| *it != index && *it != caller);
+                let stranger = stranger.unwrap_or(caller);
+                let theirs = ended("result", STRANGERS.into());
+                vec![
+                    Part::Say(stranger, theirs),
+                    Part::Fence(stranger),
+                    Part::Say(index, own),
+                ]
+            }
+            Answer::Held => {
+                self.held.push(held);
+                Vec::new()
+            }
+            Answer::Leaves { abruptly } => {
+                self.held.push(held);
+                vec![Part::Leave(index, abruptly)]
+            }
+        })
+    }
+
+    /// The provider of a type accepts and refuses as the step says that registers the trigger,
+    /// and accepts what a type that comes back brings (D-17).
+    fn asked_for_trigger(&mut self, index: usize, frame: &Frame) -> Result<Vec<Part>, Wrong> {
+        let number = frame.value.pointer("/config/registration");
+        let registration = |it: &&mut Awaited| {
+            matches!(it.step, Step::RegisterTrigger(_)) && number == Some(&it.data)
+        };
+        let mut accepts = true;
+        if let Some(awaited) = self.awaited.iter_mut().find(registration) {
+            awaited.seen.asked.push(index);
+            if let Step::RegisterTrigger(step) = awaited.step {
+                accepts = step.acceptable;
+            }
+        } else if !self.returned(index, frame) && self.manner.strict {
+            let expected = format!("session {index} is asked for triggers that are registered");
+            return Err(Wrong::new("CO-05", expected, format!("got {}", frame.text)));
+        }
+        let mut answer = json!({
+            "type": "triggerregistrationresult",
+            "id": frame.value.get("id"),
+            "trigger_type": frame.value.get("trigger_type"),
+            "function_id": frame.value.get("function_id"),
+        });
+        if let (false, Some(answer)) = (accepts, answer.as_object_mut()) {
+            let error = json!({"code": REFUSED, "message": "not this one"});
+            answer.insert("error".to_owned(), error);
+        }
+        Ok(vec![Part::Say(index, answer)])
+    }
+
+    /// Whether a type that the session has registered anew may have brought a trigger.
+    fn returned(&mut self, index: usize, frame: &Frame) -> bool {
+        let text = |field: &str| frame.text_field(field).unwrap_or_default().to_owned();
+        let (id, function_id, trigger_type) =
+            (text("id"), text("function_id"), text("trigger_type"));
+        let numbered = |kind: &str, id: &str| {
+            (0..3).find(|number| {
+                let own = self.name(kind, *number);
+                // A provider may be given another id, which begins with it (D-18).
+                id.strip_prefix(&own)
+                    .is_some_and(|it| it.is_empty() || it.starts_with('@'))
+            })
+        };
+        let what = (numbered("trigger", &id), numbered("function", &function_id));
+        let (Some(trigger), Some(function)) = what else {
+            return false;
+        };
+        let of_type = |it: &&mut Awaited| {
+            it.session == index && it.seen.returned.is_some() && it.id == trigger_type
+        };
+        let awaited = self.awaited.iter_mut().find(of_type);
+        let returned = awaited.and_then(|it| it.seen.returned.as_mut());
+        let is_known = returned.is_some();
+        if let Some(returned) = returned {
+            returned.push((trigger, function));
+        }
+        is_known
+    }
+
+    pub(super) fn type_name(&self, trigger_type: Type) -> String {
+        match trigger_type {
+            Type::Http => "http".to_owned(),
+            Type::Cron => "cron".to_owned(),
+            Type::Queue => "queue".to_owned(),
+            Type::OfWorker(index) => self.name("type", index),
+        }
+    }
+
+    /// One of the document's configs, or one that cannot be right.
+    fn config(&self, step: &TriggerStep) -> Value {
+        let route = format!("/{}/{}", self.name("trigger", step.trigger), step.session);
+        match (step.trigger_type, step.acceptable) {
+            (Type::Http, true) => json!({"path": route, "method": "POST"}),
+            (Type::Cron, true) => json!({"schedule": "0 9 * * *", "timezone": "America/New_York"}),
+            (Type::Queue, true) => json!({"queue_name": "email_queue", "batch_size": 10}),
+            (Type::OfWorker(_), _) => json!({"registration": self.numbered}),
+            (_, false) => json!({"schedule": "invalid cron expression"}),
+        }
+    }
+}
+
+/// The result of sessions that answer what they were not asked.
+pub(super) const STRANGERS: &str = "the answer of another session";
+
+impl Awaited {
+    pub(super) fn is_call(&self) -> bool {
+        matches!(
+            self.step,
+            Step::Call { .. } | Step::Tell { .. } | Step::AnswerHeld { .. }
+        )
+    }
+
+    fn function(&self) -> Option<usize> {
+        match self.step {
+            Step::Call { function, .. } | Step::Tell { function, .. } => Some(function),
+            _ => None,
+        }
+    }
+}
