@@ -27,7 +27,7 @@ pub(crate) enum Aim {
 }
 
 /// A run, with everything that was said of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) aim: Aim,
     pub(crate) http_url: Option<String>,

@@ -101,7 +101,7 @@ impl Drive<'_> {
         let of_function = frame.kind() == "functionregistrationresult";
         let registration = |it: &&mut Awaited| {
             let kind = match it.step {
-                Step::RegisterFunction { .. } | Step::RegisterWithoutVariable { .. } => of_function,
+                Step::RegisterFunction { .. } => of_function,
                 Step::RegisterType { .. } => !of_function,
                 _ => false,
             };

@@ -69,6 +69,11 @@ impl Drive<'_> {
                             && matches!(it.trigger_type, Type::OfWorker(_)))
                     }),
                 },
+                Step::UnregisterTrigger { trigger, .. } => others.any(|it| match it {
+                    Step::RegisterTrigger(it) => it.trigger == *trigger,
+                    Step::RegisterType { .. } | Step::UnregisterType { .. } => true,
+                    _ => false,
+                }),
                 Step::Call { function, .. } => others.any(
                     |it| matches!(it, Step::UnregisterFunction { function: it, .. } if it == function),
                 ),
@@ -115,7 +120,7 @@ impl Awaited {
 impl From<Awaited> for Taken {
     fn from(awaited: Awaited) -> Self {
         let kind = match &awaited.step {
-            Step::RegisterFunction { .. } | Step::RegisterWithoutVariable { .. } => "function",
+            Step::RegisterFunction { .. } => "function",
             Step::RegisterTrigger(it) => match it.trigger_type {
                 Type::Http => "http",
                 Type::Cron => "cron",
@@ -125,12 +130,16 @@ impl From<Awaited> for Taken {
             Step::RegisterType { .. } => "type",
             Step::Nonsense { .. } => "nonsense",
             Step::Call { .. } | Step::Tell { .. } | Step::AnswerHeld { .. } => "call",
-            Step::UnregisterFunction { .. }
-            | Step::UnregisterTrigger { .. }
-            | Step::UnregisterType { .. }
-            | Step::Leave { .. } => "nothing",
+            Step::UnregisterTrigger { .. } => "unregistered trigger",
+            Step::UnregisterFunction { .. } | Step::UnregisterType { .. } | Step::Leave { .. } => {
+                "nothing"
+            }
         };
-        let mut key = format!("{kind} {} {}", awaited.session, awaited.id);
+        let mut key = match awaited.step {
+            // Whose trigger it was, its provider is not told.
+            Step::UnregisterTrigger { trigger, .. } => format!("{kind} {trigger}"),
+            _ => format!("{kind} {} {}", awaited.session, awaited.id),
+        };
         if let Step::RegisterTrigger(step) = &awaited.step {
             key += &format!(" {:?} {}", step.trigger_type, step.function);
         }

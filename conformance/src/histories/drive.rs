@@ -10,13 +10,13 @@ use tokio::time::Instant;
 use super::{
     awaited::{Awaited, Held},
     explain::{Taken, explain},
-    judge::{Told, Wrong},
+    judge::{Seen, Told, Wrong},
     model::Model,
     parts::Part,
     step::{Answer, History, SESSIONS, Step, Turn},
 };
 use crate::{
-    runner::{Context, describe_stop},
+    runner::{Context, Features, describe_stop},
     session::{Session, Stop},
     transcript::Transcript,
 };
@@ -33,12 +33,27 @@ pub(super) struct Deviation {
     pub(super) problem: String,
 }
 
+/// What came of driving an engine through a history.
+#[derive(Debug)]
+pub(super) struct Driven {
+    pub(super) outcome: Result<(), Deviation>,
+    /// What was seen of the steps that were taken, but for those of which there is nothing to be
+    /// seen.
+    pub(super) observed: Vec<Observed>,
+}
+
+/// What was seen of a step.
+#[derive(Clone, Debug)]
+pub(super) struct Observed {
+    pub(super) step: Step,
+    pub(super) seen: Seen,
+}
+
 /// How histories are driven.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Manner<'c> {
     pub(super) context: &'c Context,
-    /// Whether fences are `ping` frames.
-    pub(super) in_protocol: bool,
+    pub(super) features: &'c Features,
     pub(super) strict: bool,
     pub(super) patience: Duration,
 }
@@ -51,7 +66,7 @@ impl Manner<'_> {
         history: &History,
         attempt: u64,
         transcript: &Transcript,
-    ) -> Result<(), Deviation> {
+    ) -> Driven {
         let mut drive = Drive {
             manner: self,
             suffix: format!("{}-{attempt}", self.context.run),
@@ -63,6 +78,8 @@ impl Manner<'_> {
             numbered: 0,
             forgiven: BTreeSet::new(),
             ended: Vec::new(),
+            withdrawn: Vec::new(),
+            observed: Vec::new(),
         };
         let outcome = drive.play(history).await;
         let deadline = drive.deadline();
@@ -70,7 +87,10 @@ impl Manner<'_> {
             // The history has been judged; the cases judge how an engine closes.
             let _ = session.close(1000, deadline).await;
         }
-        outcome
+        Driven {
+            outcome,
+            observed: drive.observed,
+        }
     }
 }
 
@@ -89,6 +109,10 @@ pub(super) struct Drive<'c> {
     pub(super) forgiven: BTreeSet<String>,
     /// The sessions that have ended in this turn, and whether the engine is known to know it.
     pub(super) ended: Vec<(usize, bool)>,
+    /// The triggers of which a session was told in this turn that they are unregistered, while
+    /// nobody unregisters them.
+    pub(super) withdrawn: Vec<(usize, usize)>,
+    observed: Vec<Observed>,
 }
 
 impl Drive<'_> {
@@ -120,7 +144,8 @@ impl Drive<'_> {
             let late = [Step::AnswerHeld { twice: false }];
             self.turn(&late).await.map_err(|(_, wrong)| wrong)?;
         }
-        self.settle(&(0..SESSIONS).collect::<Vec<_>>()).await
+        self.settle(&(0..SESSIONS).collect::<Vec<_>>()).await?;
+        self.judge_lists().await
     }
 
     /// Takes steps without waiting in between, and then sees what has become of them.
@@ -141,8 +166,13 @@ impl Drive<'_> {
         self.late_answer_came().map_err(at_first)?;
         self.mark_loose();
         let taken: Vec<Taken> = self.awaited.drain(..).map(Taken::from).collect();
+        self.observed.extend(taken.iter().map(|it| Observed {
+            step: it.step,
+            seen: it.seen.clone(),
+        }));
         self.models = explain(&self.models, &taken)?;
         self.loosen_held(&taken);
+        self.judge_withdrawn().map_err(at_first)?;
         self.end_sessions();
         Ok(())
     }
@@ -153,15 +183,19 @@ impl Drive<'_> {
         let spreads = |step: &Step| {
             matches!(
                 step,
-                Step::Tell { .. } | Step::AnswerHeld { .. } | Step::Leave { .. }
+                Step::Tell { .. }
+                    | Step::AnswerHeld { .. }
+                    | Step::Leave { .. }
+                    | Step::UnregisterTrigger { .. }
             ) || matches!(step, Step::Call { answer, .. } if *answer != Answer::Result)
         };
         let mut fenced: Vec<usize> = Vec::new();
         let mut last: [bool; SESSIONS] = [true; SESSIONS];
         for awaited in &self.awaited {
             if let Some(answered) = last.get_mut(awaited.session) {
+                // A refusal may be an earlier one's, for the same id.
                 *answered = awaited.seen.told != Told::Nothing
-                    && !matches!(awaited.step, Step::Nonsense { .. });
+                    && matches!(awaited.step, Step::RegisterTrigger(_) | Step::Call { .. });
             }
             if matches!(awaited.step, Step::RegisterType { .. }) {
                 fenced.push(awaited.session);
@@ -272,7 +306,7 @@ impl Drive<'_> {
     }
 
     pub(super) async fn fence(&mut self, index: usize) -> Result<(), Wrong> {
-        let (in_protocol, deadline) = (self.manner.in_protocol, self.deadline());
+        let (in_protocol, deadline) = (self.manner.features.has("ping"), self.deadline());
         let Some(session) = self.sessions.get_mut(index) else {
             return Ok(());
         };

@@ -1,12 +1,15 @@
 //! The ends of sessions, and what comes of the calls that they leave.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{
     awaited::Held,
     drive::Drive,
-    judge::{Told, Wrong},
+    judge::{Told, Wrong, not_told},
     model::Model,
+    step::NUMBERS,
 };
 use crate::frame::Frame;
 
@@ -38,6 +41,32 @@ impl Drive<'_> {
         }
         self.ended.push((index, noticed));
         Ok(())
+    }
+
+    /// The providers of a session's triggers are told of its end, if the engine is known to know
+    /// it, and nobody is told of anything else (CO-08).
+    pub(super) fn judge_withdrawn(&mut self) -> Result<(), Wrong> {
+        let told = std::mem::take(&mut self.withdrawn);
+        if !self.manner.strict || self.ended.iter().any(|(_, noticed)| !noticed) {
+            return Ok(());
+        }
+        let mut wrong = None;
+        let mut fits = |model: &Model| match wrongly_told(model, &self.ended, &told) {
+            None => true,
+            found => {
+                wrong = found;
+                false
+            }
+        };
+        let fitting = self.models.iter().filter(|it| fits(it)).cloned();
+        let fitting: BTreeSet<Model> = fitting.collect();
+        match wrong.filter(|_| fitting.is_empty()) {
+            Some(wrong) => Err(wrong),
+            None => {
+                self.models = fitting;
+                Ok(())
+            }
+        }
     }
 
     /// What ended sessions had registered goes, after what was seen has been explained.
@@ -99,4 +128,32 @@ impl Drive<'_> {
         self.held = kept;
         left
     }
+}
+
+/// What the providers of ended sessions' triggers were told beside what they have to be told.
+fn wrongly_told(model: &Model, ended: &[(usize, bool)], told: &[(usize, usize)]) -> Option<Wrong> {
+    let due: Vec<_> = ended
+        .iter()
+        .flat_map(|(session, _)| model.told_of_ended(*session))
+        .collect();
+    for trigger in 0..NUMBERS {
+        let of_trigger = || due.iter().filter(|(it, _)| *it == trigger);
+        if model.is_uncertain_trigger(trigger) || of_trigger().any(|(_, whom)| whom.is_none()) {
+            continue;
+        }
+        let mut expected: Vec<usize> = of_trigger()
+            .flat_map(|(_, it)| it.iter().flatten().copied())
+            .collect();
+        let mut got: Vec<usize> = told
+            .iter()
+            .filter(|(it, _)| *it == trigger)
+            .map(|(_, it)| *it)
+            .collect();
+        expected.sort_unstable();
+        got.sort_unstable();
+        if got != expected {
+            return Some(not_told(trigger, &expected, &got));
+        }
+    }
+    None
 }

@@ -9,8 +9,10 @@ use serde_json::Value;
 
 use super::{
     Plan,
-    drive::{Deviation, Manner},
-    generate, saved, shrink,
+    drive::{Deviation, Driven, Manner, Observed},
+    generate,
+    lists::List,
+    saved, shrink,
     step::{Answer, History, SESSIONS, Step, in_words},
 };
 use crate::{
@@ -19,7 +21,7 @@ use crate::{
     verdict::Failure,
 };
 
-/// How long a failing history is made smaller.
+/// How long somebody who waits for a report has to wait for a failing history to be made smaller.
 const SHRINK_TIME_MAX: Duration = Duration::from_secs(15);
 /// What does not come while a history is made smaller is not waited for as long as otherwise.
 const SHRINK_PATIENCE_PART: u32 = 6;
@@ -110,10 +112,12 @@ pub struct Finding {
     pub transcript: Vec<Entry>,
     /// How often it went wrong when it was driven again, of how often.
     pub confirmed: (u32, u32),
-    history: History,
+    pub(super) history: History,
     strict: bool,
     /// What the engine serves of that which histories are made of.
     needs: Vec<&'static str>,
+    /// The lists that show it, if it shows in those.
+    lists: Vec<List>,
 }
 
 impl Finding {
@@ -133,12 +137,14 @@ impl Finding {
     /// The history as a case file; `quote` has the words that it judges.
     #[must_use]
     pub fn case(&self, id: &str, level: &str, quote: Option<&str>) -> Value {
-        let mut case = saved::case(&self.history, self.strict);
+        let mut case = saved::case(&self.history, self.strict, &self.lists);
         if let Some(case) = case.as_object_mut() {
             case.insert("id".to_owned(), id.into());
             case.insert("level".to_owned(), level.into());
             case.insert("clauses".to_owned(), vec![self.clause].into());
-            case.insert("needs".to_owned(), self.needs.clone().into());
+            let mut needs = self.needs.clone();
+            needs.extend(self.lists.iter().map(|it| it.feature()));
+            case.insert("needs".to_owned(), needs.into());
             if let Some(quote) = quote {
                 case.insert("quote".to_owned(), quote.into());
             }
@@ -151,11 +157,12 @@ impl Finding {
 #[derive(Debug)]
 pub struct Explorer<'c> {
     manner: Manner<'c>,
-    features: Features,
     plan: Plan,
     /// Which history is next.
-    seed: u64,
+    pub(super) seed: u64,
     attempts: u64,
+    /// How long a history that goes wrong is made smaller.
+    pub shrink_time_max: Duration,
     /// What was done.
     pub counts: Counts,
 }
@@ -163,19 +170,19 @@ pub struct Explorer<'c> {
 impl<'c> Explorer<'c> {
     /// Histories from the seed of the plan on: each has a seed of its own, one after another.
     #[must_use]
-    pub fn new(context: &'c Context, features: &Features, plan: Plan) -> Self {
+    pub fn new(context: &'c Context, features: &'c Features, plan: Plan) -> Self {
         let manner = Manner {
             context,
-            in_protocol: features.has("ping"),
+            features,
             strict: plan.strict,
             patience: context.pace.patience,
         };
         Self {
             manner,
-            features: features.clone(),
             plan,
             seed: plan.seed,
             attempts: 0,
+            shrink_time_max: SHRINK_TIME_MAX,
             counts: Counts::default(),
         }
     }
@@ -183,23 +190,53 @@ impl<'c> Explorer<'c> {
     /// Drives the engine through the next history; what went wrong, if anything did.
     pub async fn next(&mut self) -> Option<WrongHistory> {
         let seed = self.seed;
+        let history = self.next_history()?;
+        let history = self.fitting(history);
+        self.attempt(seed, &history).await.err().map(|it| *it)
+    }
+
+    pub(super) fn next_history(&mut self) -> Option<History> {
+        let seed = self.seed;
         self.seed = seed.wrapping_add(1);
-        let history = generate::history(seed, self.plan.steps_max)?;
-        let history = generate::fitting(history, |feature| self.features.has(feature));
+        generate::history(seed, self.plan.steps_max)
+    }
+
+    /// The history without what the engine does not serve.
+    pub(super) fn fitting(&self, history: History) -> History {
+        generate::fitting(history, |feature| self.manner.features.has(feature))
+    }
+
+    /// Drives the engine through a history, which counts; what was seen of it.
+    pub(super) async fn attempt(
+        &mut self,
+        seed: u64,
+        history: &History,
+    ) -> Result<Vec<Observed>, Box<WrongHistory>> {
         let transcript = Transcript::default();
-        let driven = self.drive(self.manner, &history, &transcript).await;
-        let steps = match &driven {
+        let driven = self.drive(self.manner, history, &transcript).await;
+        let steps = match &driven.outcome {
             Ok(()) => history.iter().map(Vec::len).sum(),
             Err(deviation) => deviation.step + 1,
         };
-        self.counts.add(&history, steps);
-        let deviation = driven.err()?;
-        Some(WrongHistory {
-            seed,
-            history,
-            deviation,
-            transcript: transcript.entries(),
-        })
+        self.counts.add(history, steps);
+        match driven.outcome {
+            Ok(()) => Ok(driven.observed),
+            Err(deviation) => Err(Box::new(WrongHistory {
+                seed,
+                history: history.clone(),
+                deviation,
+                transcript: transcript.entries(),
+            })),
+        }
+    }
+
+    /// Drives the engine through a history that does not count; what was seen of it, if nothing
+    /// went wrong.
+    pub(super) async fn try_out(&mut self, history: &History) -> Option<Vec<Observed>> {
+        let driven = self
+            .drive(self.manner, history, &Transcript::default())
+            .await;
+        driven.outcome.ok().map(|()| driven.observed)
     }
 
     /// Makes a history that went wrong as short as it can be, and sees how often it does.
@@ -237,7 +274,11 @@ impl<'c> Explorer<'c> {
             confirmed,
             history,
             strict: self.plan.strict,
-            needs: super::served(&self.features),
+            needs: super::served(self.manner.features),
+            lists: match deviation.clause {
+                "CO-17" => List::served(self.manner.features),
+                _ => Vec::new(),
+            },
         }
     }
 
@@ -246,7 +287,7 @@ impl<'c> Explorer<'c> {
             patience,
             ..self.manner
         };
-        let deadline = Instant::now() + SHRINK_TIME_MAX;
+        let deadline = Instant::now() + self.shrink_time_max;
         cut(&mut wrong);
         'smaller: loop {
             for history in shrink::simpler(&wrong.history) {
@@ -256,7 +297,7 @@ impl<'c> Explorer<'c> {
                 let transcript = Transcript::default();
                 let driven = self.drive(manner, &history, &transcript).await;
                 let same = |it: &Deviation| it.clause == wrong.deviation.clause;
-                if let Some(deviation) = driven.err().filter(same) {
+                if let Some(deviation) = driven.outcome.err().filter(same) {
                     wrong.history = history;
                     wrong.deviation = deviation;
                     wrong.transcript = transcript.entries();
@@ -276,7 +317,7 @@ impl<'c> Explorer<'c> {
             }
             let transcript = Transcript::default();
             let driven = self.drive(self.manner, &wrong.history, &transcript).await;
-            if let Err(deviation) = driven {
+            if let Err(deviation) = driven.outcome {
                 failed += 1;
                 wrong.deviation = deviation;
                 wrong.transcript = transcript.entries();
@@ -290,7 +331,7 @@ impl<'c> Explorer<'c> {
         manner: Manner<'_>,
         history: &History,
         transcript: &Transcript,
-    ) -> Result<(), Deviation> {
+    ) -> Driven {
         self.attempts += 1;
         manner.drive(history, self.attempts, transcript).await
     }

@@ -7,7 +7,7 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 
-use super::step::{Answer, History, Nonsense, SESSIONS, Step, TriggerStep, Turn, Type};
+use super::step::{Answer, History, Nonsense, SESSIONS, Served, Step, TriggerStep, Turn, Type};
 
 /// A history without what an engine does not serve.
 pub(super) fn fitting(mut history: History, has: impl Fn(&str) -> bool) -> History {
@@ -75,13 +75,21 @@ fn owned() -> impl Strategy<Value = (usize, usize)> {
     ]
 }
 
+fn of_kind(session: usize, function: usize, served: Served) -> Step {
+    Step::RegisterFunction {
+        session,
+        function,
+        served,
+    }
+}
+
 /// Steps that can be taken beside others.
 fn plain() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => owned()
-            .prop_map(|(session, function)| Step::RegisterFunction { session, function }),
-        1 => owned()
-            .prop_map(|(session, function)| Step::RegisterWithoutVariable { session, function }),
+            .prop_map(|(session, function)| of_kind(session, function, Served::ByWorker)),
+        2 => (owned(), prop_oneof![Just(Served::OverHttp), Just(Served::WithoutVariable)])
+            .prop_map(|((session, function), served)| of_kind(session, function, served)),
         3 => owned()
             .prop_map(|(session, function)| Step::UnregisterFunction { session, function }),
         9 => trigger().prop_map(Step::RegisterTrigger),

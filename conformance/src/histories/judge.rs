@@ -2,7 +2,7 @@
 
 use super::{
     model::{Allowed, Model, Presence},
-    step::{Step, TriggerStep, Type},
+    step::{Served, Step, TriggerStep, Type},
 };
 
 /// Why a step went wrong.
@@ -51,6 +51,8 @@ pub(super) struct Seen {
     pub(super) text: String,
     /// Whether steps beside it make its outcome a matter of their order.
     pub(super) loose: bool,
+    /// The sessions that were told that the trigger is unregistered, as its type's provider.
+    pub(super) withdrawn: Vec<usize>,
     /// The triggers that a type's new provider was asked for, by id and function.
     pub(super) returned: Option<Vec<(usize, usize)>>,
 }
@@ -69,23 +71,32 @@ impl Model {
     pub(super) fn after(&self, step: &Step, seen: &Seen) -> Result<Self, Wrong> {
         let mut model = self.clone();
         match step {
-            Step::RegisterFunction { session, function } => {
-                let has = self.has_function(*session, *function);
-                self.refusal(REFUSED_FUNCTION, has, &["duplicate_function_id"], seen)?;
-                model.register_function(*session, *function);
-            }
-            Step::RegisterWithoutVariable { session, function } => {
+            Step::RegisterFunction {
+                session,
+                function,
+                served: Served::WithoutVariable,
+            } => {
                 let codes: &[&str] = match self.has_function(*session, *function) {
                     Presence::Absent => &["missing_env_var"],
                     _ => &["missing_env_var", "duplicate_function_id"],
                 };
                 self.refusal(REFUSED_VARIABLE, Presence::Present, codes, seen)?;
             }
+            Step::RegisterFunction {
+                session,
+                function,
+                served,
+            } => {
+                let has = self.has_function(*session, *function);
+                self.refusal(REFUSED_FUNCTION, has, &["duplicate_function_id"], seen)?;
+                model.register_function(*session, *function, *served);
+            }
             Step::UnregisterFunction { session, function } => {
                 model.unregister_function(*session, *function);
             }
             Step::RegisterTrigger(step) => self.trigger_after(step, seen, &mut model)?,
             Step::UnregisterTrigger { session, trigger } => {
+                self.withdrawn(*session, *trigger, seen)?;
                 model.unregister_trigger(*session, *trigger);
             }
             Step::RegisterType {
@@ -177,6 +188,17 @@ impl Model {
             ),
             format!("it was asked for: {}", list(&returned)),
         ))
+    }
+
+    /// The provider of a trigger's type is told that the trigger goes (CO-08).
+    fn withdrawn(&self, session: usize, trigger: usize, seen: &Seen) -> Result<(), Wrong> {
+        let told = self.told_of_unregistered(session, trigger);
+        match told {
+            Some(told) if self.is_strict() && !seen.loose && told != seen.withdrawn => {
+                Err(not_told(trigger, &told, &seen.withdrawn))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn nonsense(&self, seen: &Seen) -> Result<(), Wrong> {
@@ -280,6 +302,25 @@ const REFUSED_TYPE: (&str, &str) = ("D-17", "a trigger type");
 pub(super) const WORKERS_CODE: &str = "out_of_stock";
 /// The code with which the providers of histories refuse.
 pub(super) const REFUSED: &str = "refused";
+
+/// Others than the provider were told that a trigger goes, or it was not.
+pub(super) fn not_told(trigger: usize, to_be_told: &[usize], told: &[usize]) -> Wrong {
+    let whom = |them: &[usize]| match them {
+        [] => "nobody".to_owned(),
+        them => format!("sessions {them:?}"),
+    };
+    Wrong::new(
+        "CO-08",
+        format!(
+            "{} told that trigger {trigger} is unregistered",
+            match to_be_told {
+                [provider] => format!("its provider, session {provider}, is"),
+                them => format!("{} is", whom(them)),
+            }
+        ),
+        format!("{} was told", whom(told)),
+    )
+}
 
 fn describe(
     step: &TriggerStep,

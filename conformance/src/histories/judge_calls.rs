@@ -15,7 +15,8 @@ impl Model {
         seen: &Seen,
     ) -> Result<(), Wrong> {
         let presence = self.function(function);
-        let servers = self.servers(function);
+        let workers = self.workers(function);
+        let over_http = self.is_served_over_http(function);
         let reached = "the call reaches one session that has registered the function, once";
         let wrong = |clause, expected: &str, problem: String| {
             Err(Wrong::new(
@@ -35,10 +36,11 @@ impl Model {
                 let expected = "an error, since nobody has registered it";
                 return wrong("RF-02", expected, problem);
             }
-            (Presence::Present, Some(worker)) if !servers.contains(&worker) => {
+            (Presence::Present, Some(worker)) if !workers.contains(&worker) => {
                 let problem = format!("it reached session {worker}, which has not");
                 return wrong("RF-13", reached, problem);
             }
+            (Presence::Present, None) if over_http => return self.http_call(function, seen),
             (Presence::Present, None) => {
                 let clause = match seen.told {
                     Told::Nothing => "RF-13",
@@ -72,6 +74,30 @@ impl Model {
         match fits || seen.loose {
             true => Ok(()),
             false => wrong(clause, expected, seen.got()),
+        }
+    }
+
+    /// Nobody listens at the endpoints of histories: there is no result to be had, and how long an
+    /// engine tries is its own affair.
+    fn http_call(&self, function: usize, seen: &Seen) -> Result<(), Wrong> {
+        let (clause, fits) = match &seen.told {
+            Told::Error(Some(code)) if code == "function_not_found" => ("RF-02", false),
+            Told::Error(code) => (
+                "D-11",
+                !self.is_strict() || code.as_deref() == Some("http_request_failed"),
+            ),
+            Told::Nothing => ("D-11", !self.is_strict()),
+            Told::Success | Told::Strangers | Told::Other => ("RF-14", false),
+        };
+        match fits {
+            true => Ok(()),
+            false => {
+                let expected = format!(
+                    "function {function} is called: the error `http_request_failed`, since nobody \
+                     listens at its endpoint"
+                );
+                Err(Wrong::new(clause, expected, seen.got()))
+            }
         }
     }
 
@@ -121,7 +147,7 @@ impl Model {
         }
         let presence = self.function(function);
         let worker = seen.asked.first();
-        let stray = worker.is_some_and(|it| !self.servers(function).contains(it));
+        let stray = worker.is_some_and(|it| !self.workers(function).contains(it));
         if stray && presence != Presence::Either {
             let problem = format!("it reached session {worker:?}, which has not registered it");
             let expected = format!("a call of function {function} reaches who serves it");
@@ -134,7 +160,8 @@ impl Model {
             let expected = "no reply to a call that asks for none";
             return Err(Wrong::new("CO-10", expected, seen.got()));
         }
-        if presence == Presence::Present && worker.is_none() {
+        let of_worker = presence == Presence::Present && !self.is_served_over_http(function);
+        if of_worker && worker.is_none() {
             let expected = format!("the call of function {function} reaches its worker");
             return Err(Wrong::new("CO-10", expected, "it reached none"));
         }

@@ -4,6 +4,7 @@
 
 mod answers;
 mod awaited;
+mod compare;
 mod drive;
 mod ends;
 mod explain;
@@ -11,16 +12,21 @@ mod explorer;
 mod generate;
 mod judge;
 mod judge_calls;
+mod lists;
 mod model;
 mod parts;
 mod saved;
-mod saved_calls;
 mod shrink;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Instant};
 
-pub use self::explorer::{Counts, Explorer, Finding};
+pub use self::{
+    compare::{Comparison, Difference, Which},
+    explorer::{Counts, Explorer, Finding, WrongHistory},
+};
 use crate::{
     case::Level,
     runner::{Context, Features},

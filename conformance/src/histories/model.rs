@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::step::{TriggerStep, Type};
+use super::step::{NUMBERS, Served, TriggerStep, Type};
 
 /// Whether something is known to an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +27,29 @@ pub(super) struct Allowed {
     pub(super) faults: Vec<&'static str>,
 }
 
+/// An item of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Listed {
+    pub(super) number: usize,
+    /// A trigger's type and function.
+    pub(super) of: Option<(Type, usize)>,
+    /// Whether nobody knows what is listed of this number.
+    pub(super) is_open: bool,
+}
+
+impl Listed {
+    pub(super) fn certain(number: usize) -> Self {
+        Self {
+            number,
+            of: None,
+            is_open: false,
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Session {
-    functions: BTreeSet<usize>,
+    functions: BTreeMap<usize, Served>,
     /// Each trigger's type and function.
     triggers: BTreeMap<usize, (Type, usize)>,
 }
@@ -78,9 +98,26 @@ impl Model {
     pub(super) fn servers(&self, function: usize) -> Vec<usize> {
         let sessions = self.sessions.iter().enumerate();
         sessions
-            .filter(|(_, session)| session.functions.contains(&function))
+            .filter(|(_, session)| session.functions.contains_key(&function))
             .map(|(index, _)| index)
             .collect()
+    }
+
+    /// Those of them that are called themselves.
+    pub(super) fn workers(&self, function: usize) -> Vec<usize> {
+        let mut workers = self.servers(function);
+        workers.retain(|it| self.served(*it, function) == Some(Served::ByWorker));
+        workers
+    }
+
+    /// Whether a call may become an HTTP request.
+    pub(super) fn is_served_over_http(&self, function: usize) -> bool {
+        self.servers(function).len() > self.workers(function).len()
+    }
+
+    fn served(&self, session: usize, function: usize) -> Option<Served> {
+        let session = self.sessions.get(session)?;
+        session.functions.get(&function).copied()
     }
 
     pub(super) fn function(&self, function: usize) -> Presence {
@@ -90,8 +127,7 @@ impl Model {
     }
 
     pub(super) fn has_function(&self, session: usize, function: usize) -> Presence {
-        let own = self.sessions.get(session);
-        let own = own.is_some_and(|it| it.functions.contains(&function));
+        let own = self.served(session, function).is_some();
         let open = |of: &Contested| of.functions.contains(&function);
         // An end that was not noticed is that of an older session, and none of this one's business.
         presence(own, open(&self.contested) && !self.strict)
@@ -120,12 +156,13 @@ impl Model {
         }
     }
 
-    pub(super) fn register_function(&mut self, session: usize, function: usize) {
+    /// The first registration of a session stays (RF-09).
+    pub(super) fn register_function(&mut self, session: usize, function: usize, served: Served) {
         if self.servers(function).iter().any(|it| *it != session) {
             self.contested.functions.insert(function);
         }
         if let Some(session) = self.session(session) {
-            session.functions.insert(function);
+            session.functions.entry(function).or_insert(served);
         }
     }
 
@@ -181,6 +218,69 @@ impl Model {
                 .map(|(id, (_, function))| (*id, *function))
                 .collect(),
         )
+    }
+
+    /// The sessions that are told that a session's trigger is unregistered: its provider (CO-08).
+    /// None if that is open.
+    pub(super) fn told_of_unregistered(
+        &self,
+        session: usize,
+        trigger: usize,
+    ) -> Option<Vec<usize>> {
+        if self.uncertain.triggers.contains(&trigger) {
+            return None;
+        }
+        let own = self.sessions.get(session)?.triggers.get(&trigger);
+        let Some((Type::OfWorker(of_type), _)) = own else {
+            return Some(Vec::new());
+        };
+        match self.of_worker(*of_type) {
+            Presence::Either => None,
+            Presence::Absent => Some(Vec::new()),
+            Presence::Present => Some(self.provider(*of_type).into_iter().collect()),
+        }
+    }
+
+    /// Likewise of all triggers of a session that ends, with the trigger. What it provides itself
+    /// nobody is told of.
+    pub(super) fn told_of_ended(&self, session: usize) -> Vec<(usize, Option<Vec<usize>>)> {
+        let own = self.sessions.get(session).map(|it| it.triggers.keys());
+        let told = own.into_iter().flatten().map(|trigger| {
+            let mut told = self.told_of_unregistered(session, *trigger);
+            if let Some(told) = &mut told {
+                told.retain(|it| *it != session);
+            }
+            (*trigger, told)
+        });
+        told.collect()
+    }
+
+    pub(super) fn is_uncertain_trigger(&self, trigger: usize) -> bool {
+        self.uncertain.triggers.contains(&trigger)
+    }
+
+    /// What the list of functions has.
+    pub(super) fn listed_functions(&self) -> Vec<Listed> {
+        listed(|number| self.function(number))
+    }
+
+    /// What the list of trigger types has, of workers' types.
+    pub(super) fn listed_types(&self) -> Vec<Listed> {
+        listed(|number| self.of_worker(number))
+    }
+
+    /// What the list of triggers has.
+    pub(super) fn listed_triggers(&self) -> Vec<Listed> {
+        let all = self.sessions.iter().flat_map(|it| &it.triggers);
+        let listed = all.map(|(number, of)| Listed {
+            of: Some(*of),
+            ..Listed::certain(*number)
+        });
+        let open = self.uncertain.triggers.iter().map(|number| Listed {
+            is_open: true,
+            ..Listed::certain(*number)
+        });
+        listed.chain(open).collect()
     }
 
     /// The codes in the document's order; all of them may be reported, the first one is what
@@ -277,10 +377,22 @@ impl Model {
             true => &mut self.contested,
             false => &mut self.uncertain,
         };
-        left.functions.extend(ended.functions);
+        left.functions.extend(ended.functions.into_keys());
         left.triggers.extend(ended.triggers.into_keys());
         left.types.extend(provided);
     }
+}
+
+fn listed(presence: impl Fn(usize) -> Presence) -> Vec<Listed> {
+    let all = (0..NUMBERS).filter_map(|number| match presence(number) {
+        Presence::Present => Some(Listed::certain(number)),
+        Presence::Either => Some(Listed {
+            is_open: true,
+            ..Listed::certain(number)
+        }),
+        Presence::Absent => None,
+    });
+    all.collect()
 }
 
 fn presence(present: bool, open: bool) -> Presence {

@@ -8,7 +8,7 @@ use super::{
     awaited::{Awaited, Held},
     drive::Drive,
     judge::{REFUSED, Seen, WORKERS_CODE, Wrong},
-    step::{Answer, SESSIONS, Step, TriggerStep, Type},
+    step::{Answer, NUMBERS, SESSIONS, Served, Step, TriggerStep, Type},
 };
 use crate::frame::Frame;
 
@@ -27,18 +27,19 @@ impl Drive<'_> {
             return self.answer_held(step).await;
         };
         let (mut id, mut data) = (String::new(), Value::Null);
-        let of_function = |id: &str| json!({"type": "registerfunction", "id": id});
         let frame = match step {
-            Step::RegisterFunction { function, .. } => {
+            Step::RegisterFunction {
+                function, served, ..
+            } => {
                 id = self.name("function", function);
-                of_function(&id)
-            }
-            Step::RegisterWithoutVariable { function, .. } => {
-                id = self.name("function", function);
+                let mut frame = json!({"type": "registerfunction", "id": id});
                 let variable = self.name("CONFORMANCE_UNSET", function).replace('-', "_");
-                let auth = json!({"type": "bearer", "token_key": variable});
-                let invocation = json!({"url": "https://example.com/lambda", "auth": auth});
-                json!({"type": "registerfunction", "id": id, "invocation": invocation})
+                if let (Some(invocation), Some(frame)) =
+                    (invocation(served, variable.into()), frame.as_object_mut())
+                {
+                    frame.insert("invocation".to_owned(), invocation);
+                }
+                frame
             }
             Step::UnregisterFunction { function, .. } => {
                 json!({"type": "unregisterfunction", "id": self.name("function", function)})
@@ -134,6 +135,7 @@ impl Drive<'_> {
         match frame.kind() {
             "invokefunction" => self.called(index, frame),
             "registertrigger" => self.asked_for_trigger(index, frame),
+            "unregistertrigger" => self.told_of_trigger(index, frame).map(|()| Vec::new()),
             "invocationresult" => self.call_ended(index, frame).map(|()| Vec::new()),
             "triggerregistrationresult" => self.trigger_result(index, frame).map(|()| Vec::new()),
             "functionregistrationresult" | "triggertyperegistrationresult" => {
@@ -257,15 +259,10 @@ impl Drive<'_> {
         let text = |field: &str| frame.text_field(field).unwrap_or_default().to_owned();
         let (id, function_id, trigger_type) =
             (text("id"), text("function_id"), text("trigger_type"));
-        let numbered = |kind: &str, id: &str| {
-            (0..3).find(|number| {
-                let own = self.name(kind, *number);
-                // A provider may be given another id, which begins with it (D-18).
-                id.strip_prefix(&own)
-                    .is_some_and(|it| it.is_empty() || it.starts_with('@'))
-            })
-        };
-        let what = (numbered("trigger", &id), numbered("function", &function_id));
+        let what = (
+            self.numbered("trigger", &id),
+            self.numbered("function", &function_id),
+        );
         let (Some(trigger), Some(function)) = what else {
             return false;
         };
@@ -279,6 +276,35 @@ impl Drive<'_> {
             returned.push((trigger, function));
         }
         is_known
+    }
+
+    /// The number of an id of this history's, as a provider may be given it.
+    fn numbered(&self, kind: &str, id: &str) -> Option<usize> {
+        (0..NUMBERS).find(|number| {
+            let own = self.name(kind, *number);
+            // A provider may be given another id, which begins with it (D-18).
+            id.strip_prefix(&own)
+                .is_some_and(|it| it.is_empty() || it.starts_with('@'))
+        })
+    }
+
+    /// A session is told that a trigger of its type is unregistered (CO-08).
+    fn told_of_trigger(&mut self, index: usize, frame: &Frame) -> Result<(), Wrong> {
+        let id = frame.text_field("id").unwrap_or_default();
+        let Some(trigger) = self.numbered("trigger", id).filter(|_| self.manner.strict) else {
+            return Ok(());
+        };
+        if frame.text_field("trigger_type").is_none() {
+            let expected = "an engine never leaves the `trigger_type` out";
+            return Err(Wrong::new("CO-08", expected, format!("got {}", frame.text)));
+        }
+        let unregisters = |it: &&mut Awaited| matches!(it.step, Step::UnregisterTrigger { trigger: it, .. } if it == trigger);
+        let awaited = self.awaited.iter_mut().filter(unregisters);
+        match awaited.min_by_key(|it| it.seen.withdrawn.len()) {
+            Some(awaited) => awaited.seen.withdrawn.push(index),
+            None => self.withdrawn.push((trigger, index)),
+        }
+        Ok(())
     }
 
     pub(super) fn type_name(&self, trigger_type: Type) -> String {
@@ -302,6 +328,21 @@ impl Drive<'_> {
         }
     }
 }
+
+/// How a function is invoked that no worker serves.
+pub(super) fn invocation(served: Served, variable: Value) -> Option<Value> {
+    match served {
+        Served::ByWorker => None,
+        Served::OverHttp => Some(json!({"url": NOBODYS_URL, "timeout_ms": 1_000})),
+        Served::WithoutVariable => Some(json!({
+            "url": NOBODYS_URL,
+            "auth": {"type": "bearer", "token_key": variable},
+        })),
+    }
+}
+
+/// Nobody listens at the discard service's port nowadays, and nobody else is asked.
+const NOBODYS_URL: &str = "http://127.0.0.1:9/function";
 
 /// The result of sessions that answer what they were not asked.
 pub(super) const STRANGERS: &str = "the answer of another session";

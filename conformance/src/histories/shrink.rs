@@ -1,6 +1,6 @@
 //! Making a history that goes wrong as short and as simple as it can be.
 
-use super::step::{Answer, History, Step, TriggerStep, Type};
+use super::step::{Answer, History, Served, Step, TriggerStep, Turn, Type};
 
 /// What there is to try of a history, the most promising first. Each is shorter or simpler than
 /// it is, so that trying comes to an end.
@@ -29,9 +29,6 @@ pub(super) fn simpler(history: &History) -> Vec<History> {
                 remove(&mut shorter, at, left_out);
                 tries.push(shorter);
             }
-            let mut apart = history.clone();
-            apart.splice(at..=at, turn.iter().map(|step| vec![*step]));
-            tries.push(apart);
         }
         for (index, step) in turn.iter().enumerate() {
             for simple in simpler_steps(step) {
@@ -40,6 +37,15 @@ pub(super) fn simpler(history: &History) -> Vec<History> {
                 tries.push(changed);
             }
         }
+    }
+    // Last, since they are many.
+    for (at, turn) in history.iter().enumerate().filter(|(_, it)| it.len() > 1) {
+        let apart = apart(turn).into_iter().map(|turns| {
+            let mut apart = history.clone();
+            apart.splice(at..=at, turns);
+            apart
+        });
+        tries.extend(apart);
     }
     tries
 }
@@ -59,7 +65,6 @@ impl Of {
             (
                 Self::Session,
                 Step::RegisterFunction { session, .. }
-                | Step::RegisterWithoutVariable { session, .. }
                 | Step::UnregisterFunction { session, .. }
                 | Step::RegisterTrigger(TriggerStep { session, .. })
                 | Step::UnregisterTrigger { session, .. }
@@ -73,7 +78,6 @@ impl Of {
             (
                 Self::Function,
                 Step::RegisterFunction { function, .. }
-                | Step::RegisterWithoutVariable { function, .. }
                 | Step::UnregisterFunction { function, .. }
                 | Step::RegisterTrigger(TriggerStep { function, .. })
                 | Step::Call { function, .. }
@@ -117,6 +121,46 @@ fn without_turns(history: &History, tries: &mut Vec<History>) {
         }
         size /= 2;
     }
+}
+
+/// The steps of a turn one after another, in each order; also with the calls left unanswered, which
+/// are answered in the end.
+fn apart(turn: &[Step]) -> Vec<Vec<Turn>> {
+    let left_unanswered = |step: &Step| match *step {
+        Step::Call {
+            session, function, ..
+        } => Step::Call {
+            session,
+            function,
+            answer: Answer::Held,
+        },
+        step => step,
+    };
+    let orders = orders(turn);
+    let plain = orders.iter().cloned();
+    let held = orders
+        .iter()
+        .map(|order| order.iter().map(left_unanswered).collect());
+    let held = held.filter(|order| !orders.contains(order));
+    let all = plain.chain(held);
+    all.map(|order| order.into_iter().map(|step| vec![step]).collect())
+        .collect()
+}
+
+fn orders(steps: &[Step]) -> Vec<Vec<Step>> {
+    if steps.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut orders = Vec::new();
+    for (index, first) in steps.iter().enumerate() {
+        let mut others = steps.to_vec();
+        others.remove(index);
+        for mut order in self::orders(&others) {
+            order.insert(0, *first);
+            orders.push(order);
+        }
+    }
+    orders
 }
 
 fn remove(history: &mut History, at: usize, index: usize) {
@@ -176,9 +220,15 @@ fn simpler_steps(step: &Step) -> Vec<Step> {
             function,
             answer: Answer::Result,
         }),
-        Step::RegisterWithoutVariable { session, function } => {
-            simpler.push(Step::RegisterFunction { session, function });
-        }
+        Step::RegisterFunction {
+            session,
+            function,
+            served,
+        } if served != Served::ByWorker => simpler.push(Step::RegisterFunction {
+            session,
+            function,
+            served: Served::ByWorker,
+        }),
         Step::Leave {
             session,
             abruptly: true,
@@ -236,5 +286,91 @@ mod tests {
             shrunk(history, calls_of_1_and_0),
             [vec![plain_of(0, 1)], vec![plain_of(0, 0)]]
         );
+    }
+
+    #[test]
+    fn a_turn_is_taken_apart_in_whatever_order_still_goes_wrong() {
+        let leave = Step::Leave {
+            session: 0,
+            abruptly: false,
+        };
+        let call = Step::Call {
+            session: 0,
+            function: 0,
+            answer: Answer::Result,
+        };
+        let leaves_first = |history: &History| {
+            let steps: Vec<Step> = history.iter().flatten().copied().collect();
+            matches!(steps.as_slice(), [Step::Leave { .. }, Step::Call { .. }])
+        };
+        let wrong = |it: &History| leaves_first(it) || *it == [vec![call, leave]];
+        assert_eq!(
+            shrunk(vec![vec![call, leave]], wrong),
+            [vec![leave], vec![call]]
+        );
+    }
+
+    #[test]
+    fn what_takes_calls_in_flight_is_taken_apart_as_unanswered_calls() {
+        let call = |session, answer| Step::Call {
+            session,
+            function: 0,
+            answer,
+        };
+        let in_flight = |history: &History| {
+            let held = |it: &Step| {
+                matches!(
+                    it,
+                    Step::Call {
+                        answer: Answer::Held,
+                        ..
+                    }
+                )
+            };
+            let first = history.first();
+            first.is_some_and(|it| it.len() == 2)
+                || first.is_some_and(|it| it.iter().any(held))
+                    && history.iter().flatten().count() == 2
+        };
+        let both = vec![vec![call(0, Answer::Result), call(1, Answer::Result)]];
+        let shrunk = shrunk(both, in_flight);
+        assert_eq!(
+            shrunk,
+            [vec![call(0, Answer::Held)], vec![call(0, Answer::Result)]]
+        );
+    }
+
+    #[test]
+    fn an_unregistered_function_is_renamed_with_its_registration() {
+        let history = vec![
+            vec![Step::RegisterFunction {
+                session: 0,
+                function: 2,
+                served: Served::OverHttp,
+            }],
+            vec![Step::UnregisterFunction {
+                session: 0,
+                function: 2,
+            }],
+        ];
+        let unregisters_its_own = |history: &History| {
+            let steps: Vec<Step> = history.iter().flatten().copied().collect();
+            matches!(steps.as_slice(), [
+                Step::RegisterFunction { function: own, .. },
+                Step::UnregisterFunction { function, .. },
+            ] if own == function)
+        };
+        let expected = vec![
+            vec![Step::RegisterFunction {
+                session: 0,
+                function: 0,
+                served: Served::ByWorker,
+            }],
+            vec![Step::UnregisterFunction {
+                session: 0,
+                function: 0,
+            }],
+        ];
+        assert_eq!(shrunk(history, unregisters_its_own), expected);
     }
 }

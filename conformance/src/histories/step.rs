@@ -5,6 +5,9 @@ use std::fmt;
 /// How many sessions a history has.
 pub(super) const SESSIONS: usize = 3;
 
+/// How many functions, triggers and types there are at most, of each.
+pub(super) const NUMBERS: usize = 3;
+
 /// Turns, one after another.
 pub(crate) type History = Vec<Turn>;
 
@@ -18,11 +21,7 @@ pub(crate) enum Step {
     RegisterFunction {
         session: usize,
         function: usize,
-    },
-    /// A function with a credential in an environment variable that does not exist.
-    RegisterWithoutVariable {
-        session: usize,
-        function: usize,
+        served: Served,
     },
     UnregisterFunction {
         session: usize,
@@ -64,6 +63,16 @@ pub(crate) enum Step {
         session: usize,
         kind: Nonsense,
     },
+}
+
+/// How a function is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Served {
+    ByWorker,
+    /// By an HTTP endpoint, at which nobody listens.
+    OverHttp,
+    /// Likewise, with a credential in an environment variable that does not exist.
+    WithoutVariable,
 }
 
 /// A trigger's registration.
@@ -129,7 +138,6 @@ impl Step {
     pub(super) fn session(&self) -> Option<usize> {
         match self {
             Self::RegisterFunction { session, .. }
-            | Self::RegisterWithoutVariable { session, .. }
             | Self::UnregisterFunction { session, .. }
             | Self::RegisterTrigger(TriggerStep { session, .. })
             | Self::UnregisterTrigger { session, .. }
@@ -146,8 +154,11 @@ impl Step {
     /// What kind of step it is, for counts.
     pub(super) fn kind(&self) -> &'static str {
         match self {
-            Self::RegisterFunction { .. } => "register a function",
-            Self::RegisterWithoutVariable { .. } => "register one without its variable",
+            Self::RegisterFunction { served, .. } => match served {
+                Served::ByWorker => "register a function",
+                Served::OverHttp => "register an HTTP function",
+                Served::WithoutVariable => "register one without its variable",
+            },
             Self::UnregisterFunction { .. } => "unregister a function",
             Self::RegisterTrigger(step) => match (step.trigger_type, step.acceptable) {
                 (Type::OfWorker(_), true) => "register a trigger of a worker's type",
@@ -184,24 +195,26 @@ impl fmt::Display for Step {
             write!(f, "session {session} ")?;
         }
         match self {
-            Self::RegisterFunction { function, .. } => write!(f, "registers function {function}"),
-            Self::RegisterWithoutVariable { function, .. } => write!(
-                f,
-                "registers function {function} with a variable that does not exist"
-            ),
+            Self::RegisterFunction {
+                function, served, ..
+            } => {
+                write!(f, "registers function {function}")?;
+                f.write_str(match served {
+                    Served::ByWorker => "",
+                    Served::OverHttp => " at an HTTP endpoint where nobody listens",
+                    Served::WithoutVariable => " with a variable that does not exist",
+                })
+            }
             Self::UnregisterFunction { function, .. } => {
                 write!(f, "unregisters function {function}")
             }
             Self::RegisterTrigger(step) => {
                 let (trigger, function) = (step.trigger, step.function);
-                write!(f, "registers trigger {trigger} of ")?;
-                match step.trigger_type {
-                    Type::Http => write!(f, "type http")?,
-                    Type::Cron => write!(f, "type cron")?,
-                    Type::Queue => write!(f, "type queue")?,
-                    Type::OfWorker(id) => write!(f, "type {id}")?,
-                }
-                write!(f, " for function {function}")?;
+                let trigger_type = step.trigger_type;
+                write!(
+                    f,
+                    "registers trigger {trigger} of {trigger_type} for function {function}"
+                )?;
                 match (step.acceptable, step.trigger_type) {
                     (true, _) => Ok(()),
                     (false, Type::OfWorker(_)) => write!(f, ", which its provider refuses"),
@@ -241,6 +254,17 @@ impl fmt::Display for Step {
                 f.write_str("loses its connection, and comes back as a new session")
             }
             Self::Nonsense { kind, .. } => write!(f, "sends {}", kind.text()),
+        }
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http => f.write_str("type http"),
+            Self::Cron => f.write_str("type cron"),
+            Self::Queue => f.write_str("type queue"),
+            Self::OfWorker(id) => write!(f, "type {id}"),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::engines::{BoxedMachine, Fault, Sight, faults, odd};
+use ::engines::{Sight, odd};
 use conformance::{
     case::{Case, Cases},
     endpoint::Callback,
@@ -16,10 +16,17 @@ use conformance::{
     mapping::ConfigKeys,
     runner::{self, Context, Pace, Target},
 };
-use reference::{Options, Server};
+use reference::Server;
+use serde_json::Value;
 use tokio::{sync::mpsc, task::JoinSet};
 
-use crate::{command::run, embedded, targets::Folder};
+use crate::{
+    command::run,
+    embedded,
+    engines::{Fate, Faulty, fault, serve},
+    exploring_faults::OF_STATE,
+    targets::Folder,
+};
 
 /// How long, or how far, an engine is explored.
 #[derive(Clone, Copy)]
@@ -28,18 +35,6 @@ struct Look {
     strict: bool,
     histories: u64,
     budget: Duration,
-}
-
-async fn serve(machine: BoxedMachine) -> Server {
-    let options = Options {
-        machine,
-        ..embedded::options()
-    };
-    Server::bind("127.0.0.1:0", options).await.unwrap()
-}
-
-fn fault(id: &str) -> Fault {
-    faults::all().into_iter().find(|it| it.id == id).unwrap()
 }
 
 /// What is found first, and when, in an engine.
@@ -75,6 +70,7 @@ async fn explore(server: &Server, look: Look) -> Option<(Finding, Duration)> {
         strict: look.strict,
     };
     let mut explorer = Explorer::new(&context, &features, plan);
+    explorer.shrink_time_max = look.budget;
     let began = Instant::now();
     while explorer.counts.histories < look.histories && began.elapsed() < look.budget {
         if let Some(wrong) = explorer.next().await {
@@ -85,92 +81,23 @@ async fn explore(server: &Server, look: Look) -> Option<(Finding, Duration)> {
     None
 }
 
-/// Faults of scope, uniqueness, unregistering, ends of sessions, leaks and routes: of what an
-/// engine remembers, and not of what a single frame says.
-const OF_STATE: &[&str] = &[
-    "registration-held-back",
-    "third-function-ignored",
-    "unregistering-ignored-once-called",
-    "unregistered-function-still-called",
-    "id-of-an-unregistered-function-taken",
-    "id-taken-after-two-unregistrations",
-    "unregistering-takes-all",
-    "unregistering-takes-the-latest",
-    "function-goes-with-a-refused-trigger",
-    "function-goes-with-its-trigger",
-    "function-goes-with-a-failure",
-    "function-goes-with-its-caller",
-    "duplicate-takes-the-first-along",
-    "duplicate-counted",
-    "duplicate-blocks-its-id",
-    "duplicate-blocks-its-session",
-    "duplicate-closes-its-session",
-    "duplicate-untold",
-    "ids-of-the-whole-engine",
-    "ids-of-ended-sessions",
-    "anyone-may-unregister",
-    "calls-twice",
-    "second-void-call-kept",
-    "calls-shown-to-the-caller",
-    "calls-to-the-latest-worker",
-    "calls-to-the-first-owner",
-    "calls-with-the-data-of-the-first",
-    "function-called-once",
-    "calls-in-flight-block-others",
-    "functions-seen-by-their-session-only",
-    "functions-seen-by-other-sessions-only",
-    "functions-unseen-by-providers",
-    "results-twice",
-    "results-to-the-worker",
-    "results-to-the-latest-caller",
-    "results-in-the-order-of-calls",
-    "results-of-the-first-call",
-    "duplicate-accepted",
-    "trigger-ids-unique-per-type",
-    "trigger-ids-unique-per-function",
-    "duplicate-of-the-newest-alone",
-    "third-of-an-id-accepted",
-    "identical-duplicate-accepted",
-    "trigger-ids-unique-in-the-engine",
-    "functions-of-other-sessions-unknown",
-    "ends-of-sessions-unnoticed",
-    "refused-ids-are-taken",
-    "ids-refused-for-their-config-are-taken",
-    "function-checked-once",
-    "unknown-function-remembered",
-    "one-trigger-a-function",
-    "unregistertrigger-ignored",
-    "unregistertrigger-once-a-session",
-    "unregistering-one-frees-all-ids",
-    "freed-id-never-checked-again",
-    "type-unknown-to-its-provider",
-    "one-type-a-session",
-    "type-unknown-once-it-was-asked-for",
-    "withdrawn-type-stays",
-    "withdrawn-type-never-returns",
-    "second-provider-not-told",
-    "function-unchecked-for-provided-types",
-    "duplicate-unchecked-for-provided-types",
-    "duplicate-handed-to-its-provider",
-    "each-provider-asked",
-    "providers-refusal-taken-for-success",
-    "id-refused-by-a-provider-is-taken",
-];
+/// What it gets wrong is the order within a session, which is decided and not documented (D-10).
+const OF_ORDER: &str = "registration-held-back";
 
-/// Measures: `cargo test -p conformance --test it -- --ignored --nocapture measured`. The variable
-/// FAULT narrows it.
+/// Measures: `cargo test -p conformance --test it -- --ignored --nocapture exploring::measured`.
+/// The variable FAULT narrows it.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "it measures, for minutes"]
 async fn measured() {
     let mut steps = Vec::new();
     let mut missed = Vec::new();
+    let mut misleading = Vec::new();
     let wanted = std::env::var("FAULT").unwrap_or_default();
     for id in OF_STATE.iter().filter(|it| it.contains(&wanted)) {
         let fault = fault(id);
-        let strict = fault.sight == Sight::Strict;
         let look = Look {
             seed: 7,
-            strict,
+            strict: fault.sight == Sight::Strict || *id == OF_ORDER,
             histories: u64::MAX,
             budget: Duration::from_secs(30),
         };
@@ -180,9 +107,8 @@ async fn measured() {
             missed.push(*id);
             continue;
         };
-        let replayed = replayed(&server, &finding).await;
         println!(
-            "{id}: {} in {found_in:.1?}, {} steps, {:?}, {replayed:?}\n{}\n     {}\n     {}",
+            "{id}: {} in {found_in:.1?}, {} steps, {:?}\n{}\n     {}\n     {}",
             finding.clause,
             finding.steps_left,
             finding.confirmed,
@@ -190,6 +116,11 @@ async fn measured() {
             finding.expected,
             finding.problem,
         );
+        let replayed = replayed(&server, &finding).await;
+        if replayed != AS_IT_SHOULD {
+            println!("{replayed:?}: {}", finding.case("explored", "must", None));
+            misleading.push(*id);
+        }
         steps.push(finding.steps_left);
     }
     steps.sort_unstable();
@@ -199,7 +130,11 @@ async fn measured() {
         steps.len() + missed.len(),
         steps.get(steps.len() / 2)
     );
+    assert!(misleading.is_empty(), "{misleading:?}");
 }
+
+/// `lint` finds no error, the case fails where it was found, and the reference passes.
+const AS_IT_SHOULD: [Option<i32>; 3] = [Some(0), Some(1), Some(0)];
 
 /// What the case of a finding comes to: in the eyes of `lint`, against the engine in which it was
 /// found, and against the reference. Exit codes.
@@ -233,7 +168,7 @@ async fn is_found(id: &str, seed: u64, steps_max: usize) {
     assert!(finding.steps_left <= steps_max, "{id}:\n{told}");
     assert_eq!(finding.confirmed, (3, 3), "{id}:\n{told}");
     let replayed = replayed(&server, &finding).await;
-    assert_eq!(replayed, [Some(0), Some(1), Some(0)], "{id}:\n{told}");
+    assert_eq!(replayed, AS_IT_SHOULD, "{id}:\n{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -244,7 +179,40 @@ async fn faults_of_state_are_found_made_short_and_saved() {
         is_found("anyone-may-unregister", 7, 5),
         is_found("withdrawn-type-stays", 7, 5),
         is_found("ends-of-sessions-unnoticed", 7, 4),
+        is_found("results-to-the-latest-caller", 7, 4),
+        is_found("identical-duplicate-accepted", 7, 4),
+        is_found("calls-to-the-first-owner", 7, 4),
+        is_found("each-provider-asked", 7, 6),
+        is_found("worker-replaces-an-endpoint", 7, 4),
+        is_found("provider-not-told-of-unregistering", 7, 5),
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_held_to_what_was_registered_under_strict_alone() {
+    let machine = || {
+        Faulty::outgoing(|frame| {
+            let list = frame.pointer_mut("/result/registered_triggers");
+            if let Some(list) = list.and_then(Value::as_array_mut) {
+                list.retain(|it| it.get("trigger_type") != Some(&"queue".into()));
+            }
+            Fate::Keep
+        })
+    };
+    let look = |strict| Look {
+        seed: 7,
+        strict,
+        histories: 30,
+        budget: Duration::from_secs(300),
+    };
+    let server = serve(machine()).await;
+    assert!(explore(&server, look(false)).await.is_none());
+    let (finding, _) = explore(&server, look(true)).await.unwrap();
+    assert_eq!(finding.clause, "CO-17");
+    let told = finding.steps.join("\n");
+    // A function, and a trigger of type queue.
+    assert_eq!(finding.steps_left, 2, "{told}");
+    assert_eq!(replayed(&server, &finding).await, AS_IT_SHOULD, "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -268,82 +236,4 @@ async fn engines_that_are_merely_odd_are_left_in_peace() {
         }
     }
     looks.join_all().await;
-}
-
-/// Runs the command against an engine that lives in this test.
-async fn command(server: &Server, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let mut all = vec!["explore".to_owned(), "--url".to_owned(), server.url()];
-    all.extend(arguments.iter().map(|it| (*it).to_owned()));
-    let run = move || run(&all.iter().map(String::as_str).collect::<Vec<_>>());
-    tokio::task::spawn_blocking(run).await.unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_last_line_finds_it_again_and_the_case_is_saved() {
-    let server = serve(fault("duplicate-takes-the-first-along").machine()).await;
-    let folder = Folder::new();
-    let cases = folder.path("cases");
-    let looking = ["--seed", "7", "--operations", "20000", "--save", &cases];
-    let (code, out, err) = command(&server, &looking).await;
-    assert_eq!(code, Some(1), "{out}{err}");
-    assert_eq!(err, "", "nothing is counted off a terminal");
-    assert!(out.contains("history, shrunk\n      1  session"), "{out}");
-    assert!(out.contains("failed 3 of 3 times"), "{out}");
-    let saved: Vec<_> = std::fs::read_dir(&cases).unwrap().collect();
-    assert_eq!(saved.len(), 1, "{out}");
-    let again = out.lines().last().unwrap();
-    let words = again.strip_prefix("again: conformance explore --url ");
-    let seed = words.unwrap().split(' ').next_back().unwrap();
-    let (code, out, _) = command(&server, &["--seed", seed, "--operations", "1"]).await;
-    assert_eq!(code, Some(1), "{out}");
-    assert!(out.contains(" in 1 histories of "), "{out}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn with_keep_going_each_clause_is_found_once() {
-    let server = serve(fault("codes-in-capitals").machine()).await;
-    let looking = ["--seed", "7", "--operations", "400", "--keep-going"];
-    let (code, out, err) = command(&server, &looking).await;
-    assert_eq!(code, Some(1), "{out}{err}");
-    let again = out.lines().filter(|it| it.starts_with("again: ")).count();
-    let (_, found) = out.split_once("): found: ").unwrap();
-    let clauses: Vec<&str> = found.lines().next().unwrap().split(", ").collect();
-    let distinct: std::collections::BTreeSet<&&str> = clauses.iter().collect();
-    assert!(clauses.len() > 1, "{found}");
-    assert_eq!((again, distinct.len()), (clauses.len(), clauses.len()));
-}
-
-#[test]
-fn nothing_is_found_in_the_reference_and_the_steps_are_counted() {
-    for strict in [&["--strict"][..], &[]] {
-        let mut arguments = vec!["explore", "--seed", "3", "--operations", "500", "--verbose"];
-        arguments.extend(strict);
-        let (code, out, err) = run(&arguments);
-        assert_eq!(code, Some(0), "{out}{err}");
-        assert!(out.contains("  call, left unanswered\n"), "{out}");
-        let last = out.lines().last().unwrap();
-        assert!(last.ends_with("/s): nothing was found"), "{last}");
-    }
-}
-
-#[test]
-fn what_cannot_be_explored() {
-    for (arguments, code) in [
-        (&["explore", "RT-07"][..], 2),
-        (&["explore", "--budget", "soon"], 2),
-        (&["explore", "--url", "http://127.0.0.1:1"], 2),
-        (
-            &[
-                "explore",
-                "--url",
-                "ws://127.0.0.1:1",
-                "--patience-ms",
-                "200",
-            ],
-            3,
-        ),
-    ] {
-        let (got, out, err) = run(arguments);
-        assert_eq!(got, Some(code), "{arguments:?}: {out}{err}");
-    }
 }

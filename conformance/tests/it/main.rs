@@ -14,6 +14,8 @@ mod data;
 mod diff;
 mod engines;
 mod exploring;
+mod exploring_command;
+mod exploring_faults;
 mod faults;
 mod hostile_reports;
 mod init;

@@ -3,9 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{
-    judge::WORKERS_CODE,
-    saved::{Held, Script, unique, unique_uuid},
-    step::{Answer, SESSIONS},
+    super::{
+        judge::WORKERS_CODE,
+        parts::STRANGERS,
+        step::{Answer, SESSIONS},
+    },
+    Held, Script, unique, unique_uuid,
 };
 
 impl Script {
@@ -21,10 +24,12 @@ impl Script {
                 "data": {"call": unique_uuid(&call)},
             }),
         );
-        let Some(worker) = self.certain.servers(function).first().copied() else {
-            let error = match (decides, self.strict) {
-                (true, true) => json!({"code": "function_not_found"}),
-                _ => json!({"$type": "object"}),
+        let next = self.turns.take(function);
+        let Some(worker) = next.filter(|it| self.certain.workers(function).contains(it)) else {
+            let error = match (decides && self.strict, next) {
+                (true, None) => json!({"code": "function_not_found"}),
+                (true, Some(_)) => json!({"code": "http_request_failed"}),
+                (false, _) => json!({"$type": "object"}),
             };
             let result = json!({
                 "type": "invocationresult", "invocation_id": unique_uuid(&call), "error": error,
@@ -55,12 +60,7 @@ impl Script {
             Answer::BehindAStranger => {
                 let stranger = (0..SESSIONS).find(|it| *it != worker && *it != caller);
                 let stranger = stranger.unwrap_or(caller);
-                self.answer(
-                    stranger,
-                    &held,
-                    "result",
-                    "the answer of another session".into(),
-                );
+                self.answer(stranger, &held, "result", STRANGERS.into());
                 self.line(stranger, "alive", true.into());
             }
             Answer::Result | Answer::Error | Answer::Twice => {}
@@ -133,9 +133,11 @@ impl Script {
             frame.insert("action".to_owned(), json!({"type": "void"}));
         }
         self.send(caller, frame);
-        if let Some(worker) = self.certain.servers(function).first() {
+        let worker = self.turns.take(function);
+        let worker = worker.filter(|it| self.certain.workers(function).contains(it));
+        if let Some(worker) = worker {
             self.expect(
-                *worker,
+                worker,
                 json!({
                     "type": "invokefunction",
                     "function_id": unique("function", function),
@@ -190,6 +192,9 @@ impl Script {
             self.answer(session, &held, "result", data);
         }
         self.line(session, "alive", true.into());
+        let told = self.certain.told_of_ended(session).into_iter();
+        self.withdrawn(told.flat_map(|(_, told)| told.into_iter().flatten()));
+        self.turns.end(session);
         self.both(|it| it.end_session(session, true));
     }
 }
