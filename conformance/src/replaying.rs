@@ -11,6 +11,7 @@ use conformance::{
     case::{Case, Cases},
     expectation,
     ledger::Ledger,
+    record::Transcripts,
     report,
     runner::{self, Context, Gone, Target},
     verdict::{Outcome, Status},
@@ -18,7 +19,7 @@ use conformance::{
 use tokio::sync::mpsc;
 
 use crate::{
-    cli::RunArgs,
+    cli::ReplayArgs,
     commands::unless_closed,
     engine::Engine,
     exit::{Exit, Problem, exit_of},
@@ -26,24 +27,31 @@ use crate::{
     settings::Settings,
 };
 
-/// Plays the case in the file, after those that probe for what it needs.
-pub(crate) async fn replay(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Problem> {
-    let [file] = args.selection.select.as_slice() else {
+/// Plays the case in the file, after those that probe for what it needs; of a report, what was said
+/// in a case of it.
+pub(crate) async fn replay(args: &ReplayArgs, out: &mut dyn Write) -> Result<Exit, Problem> {
+    let [file] = args.run.selection.select.as_slice() else {
         return Err(Problem::new(
             Exit::Usage,
             "one file can be replayed at a time",
         ));
     };
     let ledger = Ledger::embedded().map_err(|error| Problem::new(Exit::OurFault, error))?;
-    let (case, probes) = read(Path::new(file), &ledger)?;
-    let settings = Settings::resolve(args)?;
+    let Played {
+        case,
+        probes,
+        is_transcript,
+    } = read(Path::new(file), args.case.as_deref(), &ledger)?;
+    let mut settings = Settings::resolve(&args.run)?;
+    // What is said otherwise than then is what somebody wants to know.
+    settings.strict |= is_transcript;
     let mut interrupt =
         Interrupt::install().map_err(|error| Problem::new(Exit::OurFault, error))?;
     let mut engine = Engine::start(&settings).await?;
     unless_closed(writeln!(out, "target: {}", engine.describe(&settings)))?;
     let id = case.id.clone();
     let cases = probes.into_iter().chain([case]).collect();
-    let start_time = Duration::from_secs(args.target.start_time_s);
+    let start_time = Duration::from_secs(args.run.target.start_time_s);
     let played = tokio::select! {
         played = play(&mut engine, &settings, start_time, cases) => played,
         () = interrupt.wait() => Err(Problem::new(Exit::Interrupted, "interrupted")),
@@ -56,6 +64,17 @@ pub(crate) async fn replay(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, 
     let (mut outcomes, gone) = played?;
     outcomes.retain(|it| it.case == id);
     for outcome in &mut outcomes {
+        if is_transcript {
+            let same = outcome.status == Status::Passed;
+            let how = if same {
+                "the same as"
+            } else {
+                "otherwise than"
+            };
+            unless_closed(writeln!(out, "{how} then  {id}"))?;
+            unless_closed(report::played(outcome, &ledger, true, out))?;
+            continue;
+        }
         expectation::mark(&settings.expectations, outcome);
         show(outcome, &ledger, settings.strict, out)?;
     }
@@ -106,14 +125,50 @@ fn show(
     Ok(())
 }
 
-/// The case of the file, and those that probe for the features it needs, which the suite carries.
-fn read(file: &Path, ledger: &Ledger) -> Result<(Case, Vec<Case>), Problem> {
-    let usage = |error| Problem::new(Exit::Usage, error);
-    let cases = Cases::from_file(file, ledger).map_err(usage)?;
-    let id = file.file_stem().and_then(|it| it.to_str());
-    let case = id.and_then(|id| cases.get(id)).cloned();
+/// What is played.
+struct Played {
+    case: Case,
+    /// The cases that the suite carries which probe for the features that it needs.
+    probes: Vec<Case>,
+    /// Whether it is what was said in a run.
+    is_transcript: bool,
+}
+
+fn read(file: &Path, wanted: Option<&str>, ledger: &Ledger) -> Result<Played, Problem> {
+    let usage = |error: String| Problem::new(Exit::Usage, error);
+    let transcripts = Transcripts::read(file).map_err(|it| usage(it.to_string()))?;
+    let is_transcript = transcripts.is_some();
+    let (id, cases) = match transcripts {
+        Some(transcripts) => {
+            let recording = transcripts.recording(wanted);
+            let recording = recording.map_err(|it| usage(it.to_string()))?;
+            let text = serde_json::to_string(&recording);
+            let text = text.map_err(|it| Problem::new(Exit::OurFault, it))?;
+            let id = recording.id().to_owned();
+            let cases = Cases::from_text(&format!("{id}.json"), text, ledger);
+            (Some(id), cases)
+        }
+        None if wanted.is_some() => {
+            let message = format!("--case is for reports, and `{}` is none", file.display());
+            return Err(usage(message));
+        }
+        None => {
+            let id = file.file_stem().and_then(|it| it.to_str());
+            (id.map(str::to_owned), Cases::from_file(file, ledger))
+        }
+    };
+    let cases = cases.map_err(|it| usage(it.to_string()))?;
+    let case = id.and_then(|id| cases.get(&id)).cloned();
     let case = case.ok_or_else(|| Problem::new(Exit::OurFault, "the case is lost"))?;
-    let needed = |it: &&Case| it.probes.as_ref().is_some_and(|it| case.needs.contains(it));
-    let probes = cases.iter().filter(needed).cloned().collect();
-    Ok((case, probes))
+    // Fences of what was said are as good as the engine can have them.
+    let needed =
+        |feature: &String| case.needs.contains(feature) || is_transcript && feature == "ping";
+    let probes = cases
+        .iter()
+        .filter(|it| it.probes.as_ref().is_some_and(needed));
+    Ok(Played {
+        probes: probes.cloned().collect(),
+        case,
+        is_transcript,
+    })
 }

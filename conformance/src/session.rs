@@ -47,7 +47,7 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// What a session tells the engine of itself on connecting, as real clients do (CO-16): some
 /// engines hold everything else back until they hear it.
-const HELLO: &str = concat!(
+pub(crate) const HELLO: &str = concat!(
     r#"{"type":"invokefunction","function_id":"engine::workers::register","data":{"#,
     r#""name":"conformance","runtime":"rust","version":""#,
     env!("CARGO_PKG_VERSION"),

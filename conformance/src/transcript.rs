@@ -7,7 +7,7 @@ use std::{
 
 /// Beyond this nothing more is noted: nobody reads it, and an engine may never stop.
 const ENTRIES_MAX: usize = 5_000;
-const ENTRY_BYTES_MAX: usize = 64 << 10;
+pub(crate) const ENTRY_BYTES_MAX: usize = 64 << 10;
 const BYTES_MAX: usize = 1 << 20;
 
 /// Which way an entry went.

@@ -114,7 +114,16 @@ impl Cases {
             Ok(text) => text,
             Err(source) => return Err(CaseError::Io { path, source }),
         };
-        let own = file.file_stem().and_then(|it| it.to_str());
+        Self::from_text(&path, text, ledger)
+    }
+
+    /// Likewise of a text, as if it stood in the file of that path.
+    ///
+    /// # Errors
+    ///
+    /// A [`CaseError`] that names the path.
+    pub fn from_text(path: &str, text: String, ledger: &Ledger) -> Result<Self, CaseError> {
+        let own = Path::new(path).file_stem().and_then(|it| it.to_str());
         let embedded = Self::embedded(ledger)?;
         let is_probe = |asset: &assets::Asset| {
             let id = Path::new(asset.path).file_stem().and_then(|it| it.to_str());
@@ -125,7 +134,7 @@ impl Cases {
         };
         let probes = assets::cases().into_iter().filter(is_probe);
         let probes = probes.map(|it| (it.path.to_owned(), it.text.to_owned()));
-        Self::read(probes.chain([(path, text)]), ledger)
+        Self::read(probes.chain([(path.to_owned(), text)]), ledger)
     }
 
     fn read(

@@ -12,7 +12,8 @@ impl Cli {
         let cli = Self::read_with(None);
         let args = match &cli.command {
             None => &cli.run,
-            Some(Command::Run(args) | Command::Replay(args)) => args,
+            Some(Command::Run(args)) => args,
+            Some(Command::Replay(args)) => &args.run,
             Some(Command::Explore(args)) => &args.run,
             Some(_) => return cli,
         };

@@ -8,7 +8,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use self::{
-    others::{InitArgs, LintArgs, LintFormat, ListArgs, PowerArgs, PowerFormat, RecordArgs},
+    others::{
+        InitArgs, LintArgs, LintFormat, ListArgs, PowerArgs, PowerFormat, RecordArgs, ReplayArgs,
+    },
     run::{LevelArg, RunArgs, Selection, Source, TargetArgs},
 };
 use crate::{
@@ -104,10 +106,13 @@ pub(crate) enum Command {
     /// Look for random sessions that an engine gets wrong, and make them as short as they can be.
     Explore(Box<ExploreArgs>),
     /// Run the case of a file and show all that is said.
+    ///
+    /// Of a report of a run (json) it sends again what a transcript has that was kept, and says
+    /// whether the engine says the same as then.
     #[command(
         after_help = EXIT_CODES,
         // Arguments that are changed move behind the others.
-        mut_arg("select", |it| it.index(1).value_name("FILE").required(true).help("The case file")),
+        mut_arg("select", |it| it.index(1).value_name("FILE").required(true).help("The case file, or a report")),
         mut_arg("command", |it| it.index(2)),
         mut_arg("cases", |it| it.hide(true)),
         mut_arg("slow", |it| it.hide(true)),
@@ -123,7 +128,7 @@ pub(crate) enum Command {
         mut_arg("jobs", |it| it.hide(true)),
         mut_arg("verbose", |it| it.hide(true))
     )]
-    Replay(Box<RunArgs>),
+    Replay(Box<ReplayArgs>),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::Selection;
+use super::{RunArgs, Selection};
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
@@ -105,4 +105,13 @@ pub(crate) enum LintFormat {
     Human,
     /// An object with all of it.
     Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Of a report: the case whose transcript is played; it may be left out where only one has one.
+    #[arg(long, value_name = "ID")]
+    pub(crate) case: Option<String>,
 }

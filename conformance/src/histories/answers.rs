@@ -19,7 +19,7 @@ impl Drive<'_> {
         let of_call = |it: &&mut Awaited| it.is_call() && it.session == index && it.id == id;
         let twice = |expected: &str| {
             let expected = format!("{expected} for session {index}");
-            Err(Wrong::new("RF-02", expected, format!("got {}", frame.text)))
+            Err(Wrong::stray("RF-02", expected, index, frame))
         };
         if let Some(awaited) = self.awaited.iter_mut().find(of_call) {
             if awaited.seen.told != Told::Nothing {
@@ -73,7 +73,7 @@ impl Drive<'_> {
                 None if is_own => format!("nothing more for session {index}"),
                 None => return Ok(()),
             };
-            return Err(Wrong::new("RT-02", expected, format!("got {}", frame.text)));
+            return Err(Wrong::stray("RT-02", expected, index, frame));
         };
         if let Some((awaited, _)) = awaited.get_mut(position) {
             awaited.seen.told = match frame.value.get("error") {
@@ -120,7 +120,7 @@ impl Drive<'_> {
         }
         let clause = if of_function { "D-01" } else { "D-17" };
         let expected = format!("nothing more for session {index}");
-        Err(Wrong::new(clause, expected, format!("got {}", frame.text)))
+        Err(Wrong::stray(clause, expected, index, frame))
     }
 
     pub(super) fn complained(&mut self, index: usize, frame: &Frame) -> Result<(), Wrong> {
@@ -137,10 +137,11 @@ impl Drive<'_> {
         }
         match self.manner.strict {
             false => Ok(()),
-            true => Err(Wrong::new(
+            true => Err(Wrong::stray(
                 "D-08",
                 format!("no `error` frame for session {index}, which has sent nothing wrong"),
-                format!("got {}", frame.text),
+                index,
+                frame,
             )),
         }
     }

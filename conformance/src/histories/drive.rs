@@ -18,7 +18,7 @@ use super::{
 use crate::{
     runner::{Context, Features, describe_stop},
     session::{Session, Stop},
-    transcript::Transcript,
+    transcript::{Direction, Transcript},
 };
 
 /// Where an engine left what the model allows.
@@ -31,6 +31,8 @@ pub(super) struct Deviation {
     pub(super) clause: &'static str,
     pub(super) expected: String,
     pub(super) problem: String,
+    /// The session that was sent what is not its own.
+    pub(super) witness: Option<usize>,
 }
 
 /// What came of driving an engine through a history.
@@ -123,6 +125,7 @@ impl Drive<'_> {
             clause: wrong.clause,
             expected: wrong.expected,
             problem: wrong.problem,
+            witness: wrong.witness,
         };
         for index in 0..SESSIONS {
             let session = self.connect(index).await;
@@ -336,6 +339,15 @@ impl Drive<'_> {
         Ok(())
     }
 
+    /// Tells readers of the transcript of what is not seen on the wire.
+    pub(super) fn note_loss(&self, index: usize) {
+        let (name, what) = (
+            session_name(index),
+            "connection dropped without a Close frame",
+        );
+        self.transcript.add(&name, Direction::Note, what);
+    }
+
     fn lost(&self, index: usize, stop: Stop) -> Wrong {
         self.stopped("RT-16", &format!("session {index} still answers"), stop)
     }
@@ -354,7 +366,7 @@ impl Drive<'_> {
     pub(super) async fn connect(&self, index: usize) -> Result<Session, Wrong> {
         let context = self.manner.context;
         let (target, presence) = (&context.target, &context.presence);
-        let name = format!("session-{index}");
+        let name = session_name(index);
         let patience = context.pace.patience;
         let opened =
             Session::connect(&target.url, &name, target.hello, patience, self.transcript).await;
@@ -383,4 +395,8 @@ impl Drive<'_> {
     pub(super) fn is_own(&self, id: &str) -> bool {
         id.ends_with(&self.suffix)
     }
+}
+
+fn session_name(index: usize) -> String {
+    format!("session-{index}")
 }

@@ -17,7 +17,9 @@ impl Drive<'_> {
     /// A session ends, and another one takes its place. Callers that wait for it are told.
     pub(super) async fn leave(&mut self, index: usize, abruptly: bool) -> Result<(), Wrong> {
         let deadline = self.deadline();
-        if !abruptly {
+        if abruptly {
+            self.note_loss(index);
+        } else {
             let closed = match self.sessions.get_mut(index) {
                 Some(session) => session.close(1000, deadline).await,
                 None => Ok(()),

@@ -116,6 +116,8 @@ pub struct Finding {
     strict: bool,
     /// What the engine serves of that which histories are made of.
     needs: Vec<&'static str>,
+    /// The session that was sent what is not its own.
+    witness: Option<usize>,
     /// The lists that show it, if it shows in those.
     lists: Vec<List>,
 }
@@ -137,7 +139,7 @@ impl Finding {
     /// The history as a case file; `quote` has the words that it judges.
     #[must_use]
     pub fn case(&self, id: &str, level: &str, quote: Option<&str>) -> Value {
-        let mut case = saved::case(&self.history, self.strict, &self.lists);
+        let mut case = saved::case(&self.history, self.strict, self.witness, &self.lists);
         if let Some(case) = case.as_object_mut() {
             case.insert("id".to_owned(), id.into());
             case.insert("level".to_owned(), level.into());
@@ -275,6 +277,7 @@ impl<'c> Explorer<'c> {
             history,
             strict: self.plan.strict,
             needs: super::served(self.manner.features),
+            witness: deviation.witness,
             lists: match deviation.clause {
                 "CO-17" => List::served(self.manner.features),
                 _ => Vec::new(),

@@ -4,6 +4,7 @@ use super::{
     model::{Allowed, Model, Presence},
     step::{Served, Step, TriggerStep, Type},
 };
+use crate::frame::Frame;
 
 /// Why a step went wrong.
 #[derive(Clone, Debug)]
@@ -11,6 +12,8 @@ pub(super) struct Wrong {
     pub(super) clause: &'static str,
     pub(super) expected: String,
     pub(super) problem: String,
+    /// The session that was sent what is not its own.
+    pub(super) witness: Option<usize>,
 }
 
 impl Wrong {
@@ -23,6 +26,20 @@ impl Wrong {
             clause,
             expected: expected.into(),
             problem: problem.into(),
+            witness: None,
+        }
+    }
+
+    /// A frame that a session should not have been sent.
+    pub(super) fn stray(
+        clause: &'static str,
+        expected: impl Into<String>,
+        session: usize,
+        frame: &Frame,
+    ) -> Self {
+        Self {
+            witness: Some(session),
+            ..Self::new(clause, expected, format!("got {}", frame.text))
         }
     }
 }

@@ -160,7 +160,7 @@ impl Drive<'_> {
         });
         let Some(awaited) = position.and_then(|it| self.awaited.get_mut(it)) else {
             let expected = format!("no call at session {index} but those that are made");
-            return Err(Wrong::new("RF-02", expected, format!("got {}", frame.text)));
+            return Err(Wrong::stray("RF-02", expected, index, frame));
         };
         awaited.seen.asked.push(index);
         if awaited.seen.asked.len() > 1 {
@@ -239,7 +239,7 @@ impl Drive<'_> {
             }
         } else if !self.returned(index, frame) && self.manner.strict {
             let expected = format!("session {index} is asked for triggers that are registered");
-            return Err(Wrong::new("CO-05", expected, format!("got {}", frame.text)));
+            return Err(Wrong::stray("CO-05", expected, index, frame));
         }
         let mut answer = json!({
             "type": "triggerregistrationresult",

@@ -2,6 +2,7 @@
 
 mod ids;
 mod proxy;
+mod transcript;
 mod wire;
 
 use std::{
@@ -19,6 +20,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+pub use self::transcript::{TranscriptError, Transcripts};
 use self::{
     ids::Ids,
     proxy::{Event, Noted, Notes, Upstream},
@@ -134,6 +136,12 @@ struct Step {
 }
 
 impl Recording {
+    /// The name of its case.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// How many steps it has.
     #[must_use]
     pub fn steps(&self) -> usize {

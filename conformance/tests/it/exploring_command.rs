@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reference::Server;
 
 use crate::{
-    command::run,
+    command::{run, run_at},
     engines::{fault, odd_engine, serve},
     targets::Folder,
 };
@@ -88,6 +88,53 @@ fn what_cannot_be_explored() {
         let (got, out, err) = run(arguments);
         assert_eq!(got, Some(code), "{arguments:?}: {out}{err}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_transcripts_of_a_report_are_played_again() {
+    let server = serve(fault("duplicate-takes-the-first-along").machine()).await;
+    let folder = Folder::new();
+    let report = folder.path("report.json");
+    let format = format!("json={report}");
+    let (code, out, _) = run_at(
+        server.url(),
+        &[
+            "random-histories",
+            "duplicate-trigger-id-is-refused",
+            "--histories",
+            "400",
+            "--seed",
+            "7",
+            "--verbose",
+            "--report",
+            &format,
+        ],
+    )
+    .await;
+    assert_eq!(code, Some(1), "{out}");
+    let play = async |arguments: &[&str]| {
+        let mut all = vec!["replay".to_owned(), report.clone()];
+        all.extend(arguments.iter().map(|it| (*it).to_owned()));
+        let run = move || run(&all.iter().map(String::as_str).collect::<Vec<_>>());
+        tokio::task::spawn_blocking(run).await.unwrap()
+    };
+    let url = server.url();
+    let of_histories = ["--case", "random-histories"];
+    let there = play(&[&of_histories[..], &["--url", &url]].concat()).await;
+    assert_eq!(there.0, Some(0), "{}{}", there.1, there.2);
+    assert!(there.1.contains("the same as then  random-histories\n"));
+    let (code, out, _) = play(&of_histories).await;
+    assert_eq!(code, Some(1), "{out}");
+    assert!(
+        out.contains("otherwise than then  random-histories\n"),
+        "{out}"
+    );
+    // What passed is played as well, and several are not played at once.
+    let (code, out, err) = play(&["--case", "duplicate-trigger-id-is-refused"]).await;
+    assert_eq!(code, Some(0), "{out}{err}");
+    let (code, _, err) = play(&[]).await;
+    assert_eq!(code, Some(2));
+    assert!(err.contains("random-histories"), "{err}");
 }
 
 /// Runs the command against two engines that live in this test.

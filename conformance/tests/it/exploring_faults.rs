@@ -74,7 +74,6 @@ pub(crate) const OF_STATE: &[&str] = &[
     "worker-replaces-an-endpoint",
     "missing-variable-closes-its-session",
     "missing-variable-blocks-its-session",
-    "missing-variable-leaves-a-worker-function",
     "functions-seen-by-workers-only",
     "second-duplicate-untold",
     "success-after-a-refusal-keeps-its-error",

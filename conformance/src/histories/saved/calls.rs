@@ -12,7 +12,7 @@ use super::{
 };
 
 impl Script {
-    pub(super) fn call(&mut self, caller: usize, function: usize, answer: Answer, decides: bool) {
+    pub(super) fn call(&mut self, caller: usize, function: usize, answer: Answer) {
         self.numbered += 1;
         let call = format!("call-{}", self.numbered);
         self.send(
@@ -26,7 +26,7 @@ impl Script {
         );
         let next = self.turns.take(function);
         let Some(worker) = next.filter(|it| self.certain.workers(function).contains(it)) else {
-            let error = match (decides && self.strict, next) {
+            let error = match (self.strict, next) {
                 (true, None) => json!({"code": "function_not_found"}),
                 (true, Some(_)) => json!({"code": "http_request_failed"}),
                 (false, _) => json!({"$type": "object"}),
@@ -55,7 +55,7 @@ impl Script {
             Answer::Held => return self.held.push(held),
             Answer::Leaves { abruptly } => {
                 self.held.push(held);
-                return self.leave(worker, abruptly, decides && self.strict);
+                return self.leave(worker, abruptly);
             }
             Answer::BehindAStranger => {
                 let stranger = (0..SESSIONS).find(|it| *it != worker && *it != caller);
@@ -68,7 +68,7 @@ impl Script {
         if answer == Answer::Error {
             let error = json!({"code": WORKERS_CODE, "message": "there is none left"});
             self.answer(worker, &held, "error", error);
-            let error = match decides && self.strict {
+            let error = match self.strict {
                 true => json!({"code": WORKERS_CODE}),
                 false => json!({"$type": "object"}),
             };
@@ -114,13 +114,7 @@ impl Script {
         self.expect(caller, result);
     }
 
-    pub(super) fn void_call(
-        &mut self,
-        caller: usize,
-        function: usize,
-        with_id: bool,
-        strictly: bool,
-    ) {
+    pub(super) fn void_call(&mut self, caller: usize, function: usize, with_id: bool) {
         self.numbered += 1;
         let call = format!("call-{}", self.numbered);
         let mut frame = json!({
@@ -145,7 +139,7 @@ impl Script {
                 }),
             );
         }
-        match strictly {
+        match self.strict {
             true => self.line(caller, "quiet", json!({"type": "invocationresult"})),
             false => self.line(caller, "alive", true.into()),
         }
@@ -168,7 +162,7 @@ impl Script {
     }
 
     /// A session ends and is opened anew.
-    pub(super) fn leave(&mut self, session: usize, abruptly: bool, strictly: bool) {
+    pub(super) fn leave(&mut self, session: usize, abruptly: bool) {
         match abruptly {
             true => self.line(session, "drop", true.into()),
             false => self.line(session, "close", 1000.into()),
@@ -181,11 +175,8 @@ impl Script {
         let (left, kept): (Vec<Held>, Vec<Held>) = held.partition(|it| it.worker == session);
         self.held = kept;
         for held in left {
-            let error = match strictly {
-                true => json!({"code": "invocation_stopped"}),
-                false => json!({"$type": "object"}),
-            };
             if self.strict {
+                let error = json!({"code": "invocation_stopped"});
                 self.expect_end(&held, json!({"error": error}));
             }
             let data = json!({"call": unique_uuid(&held.call)});

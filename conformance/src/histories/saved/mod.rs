@@ -22,14 +22,19 @@ use super::{
     step::{History, Nonsense, SESSIONS, Served, Step, Type},
 };
 
-/// The case of a history, which ends with these lists.
-pub(super) fn case(history: &History, strict: bool, lists: &[List]) -> Value {
+/// The case of a history, with a witness that need not take part, which ends with these lists.
+pub(super) fn case(
+    history: &History,
+    strict: bool,
+    witness: Option<usize>,
+    lists: &[List],
+) -> Value {
     let mut script = Script {
         strict,
         certain: Model::new(SESSIONS, true),
         held_to: Model::new(SESSIONS, strict),
         steps: Vec::new(),
-        used: BTreeSet::new(),
+        used: witness.into_iter().collect(),
         held: Vec::new(),
         numbered: 0,
         turns: Turns::default(),
@@ -93,12 +98,11 @@ impl Script {
     fn step(&mut self, step: &Step, decides: bool) -> usize {
         let before = self.held_to.clone();
         let certain = self.certain.clone();
-        let strictly = decides && self.strict;
         let session = step.session().unwrap_or_default();
         match step {
             Step::RegisterFunction {
                 function, served, ..
-            } => self.register_function(session, *function, *served, strictly),
+            } => self.register_function(session, *function, *served),
             Step::UnregisterFunction { function, .. } => {
                 self.send(
                     session,
@@ -121,9 +125,7 @@ impl Script {
                 self.withdrawn(told.into_iter().flatten());
                 self.both(|it| it.unregister_trigger(session, *trigger));
             }
-            Step::RegisterType { trigger_type, .. } => {
-                self.provided_type(session, *trigger_type, strictly)
-            }
+            Step::RegisterType { trigger_type, .. } => self.provided_type(session, *trigger_type),
             Step::UnregisterType { trigger_type, .. } => {
                 self.send(
                     session,
@@ -134,18 +136,18 @@ impl Script {
             }
             Step::Call {
                 function, answer, ..
-            } => self.call(session, *function, *answer, decides),
+            } => self.call(session, *function, *answer),
             Step::Tell {
                 function, with_id, ..
-            } => self.void_call(session, *function, *with_id, strictly),
+            } => self.void_call(session, *function, *with_id),
             Step::AnswerHeld { twice } => self.answer_held(*twice),
             Step::Leave { abruptly, .. } => {
-                self.leave(session, *abruptly, strictly);
+                self.leave(session, *abruptly);
                 return usize::MAX;
             }
             Step::Nonsense { kind, .. } => {
                 self.nonsense(session, *kind);
-                if strictly {
+                if self.strict {
                     self.expect(
                         session,
                         json!({"type": "error", "error": {"code": "invalid_message"}}),
@@ -158,33 +160,19 @@ impl Script {
     }
 
     /// What the reference says of a registration that has no result of its own.
-    fn refusal(
-        &mut self,
-        on: usize,
-        kind: &str,
-        id: Value,
-        refused: Presence,
-        code: &str,
-        strictly: bool,
-    ) {
+    fn refusal(&mut self, on: usize, kind: &str, id: Value, refused: Presence, code: &str) {
         match refused {
-            Presence::Present if strictly => {
+            Presence::Present if self.strict => {
                 self.expect(on, json!({"type": kind, "id": id, "error": {"code": code}}));
             }
-            Presence::Absent if strictly => {
+            Presence::Absent if self.strict => {
                 self.line(on, "quiet", json!({"type": kind, "id": id}));
             }
             _ => self.line(on, "alive", true.into()),
         }
     }
 
-    fn register_function(
-        &mut self,
-        session: usize,
-        function: usize,
-        served: Served,
-        strictly: bool,
-    ) {
+    fn register_function(&mut self, session: usize, function: usize, served: Served) {
         let id = unique("function", function);
         let variable = format!("CONFORMANCE_UNSET_{{variable-{function}}}");
         let mut frame = json!({"type": "registerfunction", "id": id});
@@ -200,14 +188,7 @@ impl Script {
             (Served::WithoutVariable, _) => (Presence::Either, "missing_env_var"),
             (Served::ByWorker | Served::OverHttp, has) => (has, "duplicate_function_id"),
         };
-        self.refusal(
-            session,
-            "functionregistrationresult",
-            id,
-            refused,
-            code,
-            strictly,
-        );
+        self.refusal(session, "functionregistrationresult", id, refused, code);
         if served != Served::WithoutVariable {
             self.turns.register(function, session);
             self.both(|it| it.register_function(session, function, served));

@@ -95,7 +95,7 @@ impl Script {
         self.send(provider, answer);
     }
 
-    pub(super) fn provided_type(&mut self, session: usize, trigger_type: usize, strictly: bool) {
+    pub(super) fn provided_type(&mut self, session: usize, trigger_type: usize) {
         let id = unique("type", trigger_type);
         self.send(
             session,
@@ -115,7 +115,6 @@ impl Script {
             id,
             has,
             "duplicate_trigger_type_id",
-            strictly,
         );
         self.both(|it| it.register_type(session, trigger_type));
     }
