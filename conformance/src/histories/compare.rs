@@ -223,3 +223,57 @@ fn in_short(seen: &Seen) -> String {
     }
     words.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALL: Step = Step::Call {
+        session: 0,
+        function: 0,
+        answer: Answer::Result,
+    };
+
+    fn observed(told: Told, asked: &[usize]) -> Observed {
+        Observed {
+            step: CALL,
+            seen: Seen {
+                told,
+                asked: asked.to_vec(),
+                ..Seen::default()
+            },
+        }
+    }
+
+    #[test]
+    fn which_session_it_was_is_no_difference() {
+        let first = [observed(Told::Success, &[0])];
+        let second = [observed(Told::Success, &[1])];
+        assert_eq!(kinds(&first, &second), []);
+        let none = [observed(Told::Nothing, &[])];
+        assert_eq!(
+            kinds(&first, &none),
+            [(
+                "call",
+                "success, handed to one session".to_owned(),
+                "no answer".to_owned()
+            )]
+        );
+    }
+
+    #[test]
+    fn a_calm_history_has_one_step_at_a_time_and_no_losses() {
+        let lost = Step::Leave {
+            session: 0,
+            abruptly: true,
+        };
+        let left = Step::Leave {
+            session: 0,
+            abruptly: false,
+        };
+        assert_eq!(
+            calm(&vec![vec![CALL, CALL], vec![lost]]),
+            [vec![CALL], vec![CALL], vec![left]]
+        );
+    }
+}

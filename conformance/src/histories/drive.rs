@@ -13,7 +13,7 @@ use super::{
     judge::{Seen, Told, Wrong},
     model::Model,
     parts::Part,
-    step::{Answer, History, SESSIONS, Step, Turn},
+    step::{History, SESSIONS, Step, Turn},
 };
 use crate::{
     runner::{Context, Features, describe_stop},
@@ -167,6 +167,7 @@ impl Drive<'_> {
         let acting = self.to_be_fenced(steps);
         self.settle(&acting).await.map_err(at_first)?;
         self.late_answer_came().map_err(at_first)?;
+        self.forgive_unanswered();
         self.mark_loose();
         let taken: Vec<Taken> = self.awaited.drain(..).map(Taken::from).collect();
         self.observed.extend(taken.iter().map(|it| Observed {
@@ -178,39 +179,6 @@ impl Drive<'_> {
         self.judge_withdrawn().map_err(at_first)?;
         self.end_sessions();
         Ok(())
-    }
-
-    /// The sessions that are fenced after steps: those whose last step has not shown by its
-    /// answer that it was handled, and all where something may have been sent to any of them.
-    fn to_be_fenced(&self, steps: &[Step]) -> Vec<usize> {
-        let spreads = |step: &Step| {
-            matches!(
-                step,
-                Step::Tell { .. }
-                    | Step::AnswerHeld { .. }
-                    | Step::Leave { .. }
-                    | Step::UnregisterTrigger { .. }
-            ) || matches!(step, Step::Call { answer, .. } if *answer != Answer::Result)
-        };
-        let mut fenced: Vec<usize> = Vec::new();
-        let mut last: [bool; SESSIONS] = [true; SESSIONS];
-        for awaited in &self.awaited {
-            if let Some(answered) = last.get_mut(awaited.session) {
-                // A refusal may be an earlier one's, for the same id.
-                *answered = awaited.seen.told != Told::Nothing
-                    && matches!(awaited.step, Step::RegisterTrigger(_) | Step::Call { .. });
-            }
-            if matches!(awaited.step, Step::RegisterType { .. }) {
-                fenced.push(awaited.session);
-            }
-        }
-        let unanswered = last.iter().enumerate().filter(|(_, answered)| !**answered);
-        fenced.extend(unanswered.map(|(index, _)| index));
-        if steps.iter().any(spreads) {
-            // Behind those that have acted: what they sent has been handled then.
-            fenced.extend(0..SESSIONS);
-        }
-        fenced
     }
 
     /// Waits for the answers that have to come, and plays the parts of workers and providers
@@ -238,20 +206,8 @@ impl Drive<'_> {
         }
     }
 
-    /// Fences sessions until nothing that is answered comes any more.
-    async fn settle(&mut self, sessions: &[usize]) -> Result<(), Wrong> {
-        let mut unsettled = sessions.to_vec();
-        while !unsettled.is_empty() {
-            for index in std::mem::take(&mut unsettled) {
-                self.fence(index).await?;
-            }
-            unsettled = self.serve().await?;
-        }
-        Ok(())
-    }
-
     /// Handles everything that has arrived; the sessions that were answered on.
-    async fn serve(&mut self) -> Result<Vec<usize>, Wrong> {
+    pub(super) async fn serve(&mut self) -> Result<Vec<usize>, Wrong> {
         let mut answered = Vec::new();
         for index in 0..self.sessions.len() {
             let frames = match self.sessions.get_mut(index) {
@@ -298,6 +254,17 @@ impl Drive<'_> {
         Ok(())
     }
 
+    /// A call that reached no worker, and was not answered where nothing demands it, may be
+    /// answered whenever the engine likes.
+    fn forgive_unanswered(&mut self) {
+        let calls = self.awaited.iter().filter(|it| {
+            matches!(it.step, Step::Call { .. })
+                && it.seen.asked.is_empty()
+                && it.seen.told == Told::Nothing
+        });
+        self.forgiven.extend(calls.map(|it| it.id.clone()));
+    }
+
     /// What becomes of a call whose function is unregistered before it is answered is open.
     fn loosen_held(&mut self, taken: &[Taken]) {
         for held in &mut self.held {
@@ -306,37 +273,6 @@ impl Drive<'_> {
                     if function == held.function)
             });
         }
-    }
-
-    pub(super) async fn fence(&mut self, index: usize) -> Result<(), Wrong> {
-        let (in_protocol, deadline) = (self.manner.features.has("ping"), self.deadline());
-        let Some(session) = self.sessions.get_mut(index) else {
-            return Ok(());
-        };
-        let Err(stop) = session.fence(in_protocol, deadline).await else {
-            return Ok(());
-        };
-        self.serve_last_words(index)?;
-        let nonsense =
-            |it: &Awaited| it.session == index && matches!(it.step, Step::Nonsense { .. });
-        // What an engine does with nonsense is decided, and not documented.
-        let may_close = !self.manner.strict && self.awaited.iter().any(nonsense);
-        match stop {
-            Stop::Ended(_) if may_close => self.leave(index, false).await,
-            stop => Err(self.lost(index, stop)),
-        }
-    }
-
-    /// What a session that has ended was still sent says more than its end.
-    pub(super) fn serve_last_words(&mut self, index: usize) -> Result<(), Wrong> {
-        let frames = match self.sessions.get_mut(index) {
-            Some(session) => session.take_kept(),
-            None => Vec::new(),
-        };
-        for frame in frames {
-            self.received(index, &frame)?;
-        }
-        Ok(())
     }
 
     /// Tells readers of the transcript of what is not seen on the wire.
@@ -348,7 +284,7 @@ impl Drive<'_> {
         self.transcript.add(&name, Direction::Note, what);
     }
 
-    fn lost(&self, index: usize, stop: Stop) -> Wrong {
+    pub(super) fn lost(&self, index: usize, stop: Stop) -> Wrong {
         self.stopped("RT-16", &format!("session {index} still answers"), stop)
     }
 

@@ -365,9 +365,9 @@ fn describe(
 }
 
 /// The clause that a wrong result breaks: that of the fault which was told and is none, or else of
-/// the one which was not told.
+/// the first that is certain and was not told.
 fn guilty_clause(allowed: &Allowed, received: Option<&str>) -> &'static str {
-    match (received, allowed.codes.first()) {
+    match (received, allowed.faults.first()) {
         // Of several faults another one was told.
         (Some(code), _) if allowed.faults.contains(&code) => "D-04",
         (Some("trigger_type_not_found"), _) => "RT-13",

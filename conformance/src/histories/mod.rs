@@ -9,6 +9,7 @@ mod drive;
 mod ends;
 mod explain;
 mod explorer;
+mod fencing;
 mod generate;
 mod judge;
 mod judge_calls;
@@ -16,6 +17,7 @@ mod lists;
 mod model;
 mod parts;
 mod saved;
+mod sending;
 mod shrink;
 mod step;
 #[cfg(test)]

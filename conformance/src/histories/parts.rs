@@ -1,14 +1,14 @@
-//! The parts that sessions of a history play: what they send, and how they answer.
+//! The parts that sessions of a history play: how they answer what they are sent.
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::{
     awaited::{Awaited, Held},
     drive::Drive,
-    judge::{REFUSED, Seen, WORKERS_CODE, Wrong},
-    step::{Answer, NUMBERS, SESSIONS, Served, Step, TriggerStep, Type},
+    judge::{REFUSED, WORKERS_CODE, Wrong},
+    sending::add,
+    step::{Answer, NUMBERS, SESSIONS, Step},
 };
 use crate::frame::Frame;
 
@@ -21,115 +21,6 @@ pub(super) enum Part {
 }
 
 impl Drive<'_> {
-    /// Sends what a step is.
-    pub(super) async fn take_step(&mut self, step: Step) {
-        let Some(session) = step.session() else {
-            return self.answer_held(step).await;
-        };
-        let (mut id, mut data) = (String::new(), Value::Null);
-        let frame = match step {
-            Step::RegisterFunction {
-                function, served, ..
-            } => {
-                id = self.name("function", function);
-                let mut frame = json!({"type": "registerfunction", "id": id});
-                let variable = self.name("CONFORMANCE_UNSET", function).replace('-', "_");
-                if let (Some(invocation), Some(frame)) =
-                    (invocation(served, variable.into()), frame.as_object_mut())
-                {
-                    frame.insert("invocation".to_owned(), invocation);
-                }
-                frame
-            }
-            Step::UnregisterFunction { function, .. } => {
-                json!({"type": "unregisterfunction", "id": self.name("function", function)})
-            }
-            Step::RegisterTrigger(step) => {
-                id = self.name("trigger", step.trigger);
-                self.numbered += 1;
-                data = self.numbered.into();
-                json!({
-                    "type": "registertrigger",
-                    "id": id,
-                    "trigger_type": self.type_name(step.trigger_type),
-                    "function_id": self.name("function", step.function),
-                    "config": self.config(&step),
-                })
-            }
-            Step::UnregisterTrigger { trigger, .. } => {
-                json!({"type": "unregistertrigger", "id": self.name("trigger", trigger)})
-            }
-            Step::RegisterType { trigger_type, .. } => {
-                id = self.name("type", trigger_type);
-                json!({"type": "registertriggertype", "id": id, "description": ""})
-            }
-            Step::UnregisterType { trigger_type, .. } => {
-                json!({"type": "unregistertriggertype", "id": self.name("type", trigger_type)})
-            }
-            Step::Call { function, .. } | Step::Tell { function, .. } => {
-                id = Uuid::new_v4().to_string();
-                data = json!({"call": id});
-                let function_id = self.name("function", function);
-                let mut frame =
-                    json!({"type": "invokefunction", "function_id": function_id, "data": data});
-                let (with_id, is_void) = match step {
-                    Step::Tell { with_id, .. } => (with_id, with_id),
-                    _ => (true, false),
-                };
-                if let Some(frame) = frame.as_object_mut() {
-                    if with_id {
-                        frame.insert("invocation_id".to_owned(), id.clone().into());
-                    }
-                    if is_void {
-                        frame.insert("action".to_owned(), json!({"type": "void"}));
-                    }
-                }
-                frame
-            }
-            Step::Nonsense { .. } | Step::AnswerHeld { .. } | Step::Leave { .. } => Value::Null,
-        };
-        let returned = matches!(step, Step::RegisterType { .. }).then(Vec::new);
-        self.awaited.push(Awaited {
-            step,
-            session,
-            id,
-            data,
-            seen: Seen {
-                returned,
-                ..Seen::default()
-            },
-            of_held: None,
-        });
-        match step {
-            Step::Nonsense { kind, .. } => self.send_text(session, kind.text()).await,
-            _ => self.send(session, &frame).await,
-        }
-    }
-
-    async fn answer_held(&mut self, step: Step) {
-        let Step::AnswerHeld { twice } = step else {
-            return;
-        };
-        if self.held.is_empty() {
-            return;
-        }
-        let held = self.held.remove(0);
-        if held.loose {
-            self.forgiven.insert(held.invocation_id.clone());
-        }
-        for _ in 0..=usize::from(twice) {
-            self.send(held.worker, &held.answer).await;
-        }
-        self.awaited.push(Awaited {
-            step,
-            session: held.caller.unwrap_or(held.worker),
-            id: held.invocation_id.clone(),
-            data: held.data.clone(),
-            seen: Seen::default(),
-            of_held: Some(held),
-        });
-    }
-
     /// What a session does about a frame that it has received.
     pub(super) fn received(&mut self, index: usize, frame: &Frame) -> Result<Vec<Part>, Wrong> {
         match frame.kind() {
@@ -247,9 +138,9 @@ impl Drive<'_> {
             "trigger_type": frame.value.get("trigger_type"),
             "function_id": frame.value.get("function_id"),
         });
-        if let (false, Some(answer)) = (accepts, answer.as_object_mut()) {
+        if !accepts {
             let error = json!({"code": REFUSED, "message": "not this one"});
-            answer.insert("error".to_owned(), error);
+            add(&mut answer, "error", error);
         }
         Ok(vec![Part::Say(index, answer)])
     }
@@ -306,43 +197,7 @@ impl Drive<'_> {
         }
         Ok(())
     }
-
-    pub(super) fn type_name(&self, trigger_type: Type) -> String {
-        match trigger_type {
-            Type::Http => "http".to_owned(),
-            Type::Cron => "cron".to_owned(),
-            Type::Queue => "queue".to_owned(),
-            Type::OfWorker(index) => self.name("type", index),
-        }
-    }
-
-    /// One of the document's configs, or one that cannot be right.
-    fn config(&self, step: &TriggerStep) -> Value {
-        let route = format!("/{}/{}", self.name("trigger", step.trigger), step.session);
-        match (step.trigger_type, step.acceptable) {
-            (Type::Http, true) => json!({"path": route, "method": "POST"}),
-            (Type::Cron, true) => json!({"schedule": "0 9 * * *", "timezone": "America/New_York"}),
-            (Type::Queue, true) => json!({"queue_name": "email_queue", "batch_size": 10}),
-            (Type::OfWorker(_), _) => json!({"registration": self.numbered}),
-            (_, false) => json!({"schedule": "invalid cron expression"}),
-        }
-    }
 }
-
-/// How a function is invoked that no worker serves.
-pub(super) fn invocation(served: Served, variable: Value) -> Option<Value> {
-    match served {
-        Served::ByWorker => None,
-        Served::OverHttp => Some(json!({"url": NOBODYS_URL, "timeout_ms": 1_000})),
-        Served::WithoutVariable => Some(json!({
-            "url": NOBODYS_URL,
-            "auth": {"type": "bearer", "token_key": variable},
-        })),
-    }
-}
-
-/// Nobody listens at the discard service's port nowadays, and nobody else is asked.
-const NOBODYS_URL: &str = "http://127.0.0.1:9/function";
 
 /// The result of sessions that answer what they were not asked.
 pub(super) const STRANGERS: &str = "the answer of another session";

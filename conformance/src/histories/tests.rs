@@ -119,6 +119,18 @@ fn of_several_faults_the_documents_allow_any() {
 }
 
 #[test]
+fn the_clause_is_that_of_a_fault_that_is_certain() {
+    let type_is_open = [
+        (provider(1), nothing()),
+        (provider(0), nothing()),
+        (worker(0), nothing()),
+        (trigger(0, Type::Cron), success()),
+        (trigger(0, Type::OfWorker(0)), success()),
+    ];
+    assert_eq!(broken(BY_THE_DOCUMENTS, &type_is_open), Some("RT-10"));
+}
+
+#[test]
 fn trigger_ids_are_a_sessions_own() {
     let taken = [(worker(0), nothing()), (trigger(0, Type::Cron), success())];
     for strict in [STRICTLY, BY_THE_DOCUMENTS] {

@@ -6,6 +6,7 @@ use super::{
     super::{
         judge::WORKERS_CODE,
         parts::STRANGERS,
+        sending::add,
         step::{Answer, SESSIONS},
     },
     Held, Script, unique, unique_uuid,
@@ -122,9 +123,9 @@ impl Script {
             "function_id": unique("function", function),
             "data": {"call": unique_uuid(&call)},
         });
-        if let (true, Some(frame)) = (with_id, frame.as_object_mut()) {
-            frame.insert("invocation_id".to_owned(), unique_uuid(&call));
-            frame.insert("action".to_owned(), json!({"type": "void"}));
+        if with_id {
+            add(&mut frame, "invocation_id", unique_uuid(&call));
+            add(&mut frame, "action", json!({"type": "void"}));
         }
         self.send(caller, frame);
         let worker = self.turns.take(function);

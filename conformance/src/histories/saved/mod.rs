@@ -18,7 +18,7 @@ use self::turns::Turns;
 use super::{
     lists::List,
     model::{Model, Presence},
-    parts::invocation,
+    sending::{add, invocation},
     step::{History, Nonsense, SESSIONS, Served, Step, Type},
 };
 
@@ -177,8 +177,8 @@ impl Script {
         let variable = format!("CONFORMANCE_UNSET_{{variable-{function}}}");
         let mut frame = json!({"type": "registerfunction", "id": id});
         let invocation = invocation(served, json!({"$text": variable}));
-        if let (Some(invocation), Some(frame)) = (invocation, frame.as_object_mut()) {
-            frame.insert("invocation".to_owned(), invocation);
+        if let Some(invocation) = invocation {
+            add(&mut frame, "invocation", invocation);
         }
         self.send(session, frame);
         let has = self.certain.has_function(session, function);

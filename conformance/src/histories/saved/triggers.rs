@@ -6,6 +6,7 @@ use super::{
     super::{
         judge::REFUSED,
         model::{Allowed, Presence},
+        sending::add,
         step::{TriggerStep, Type},
     },
     Script, type_name, unique,
@@ -56,12 +57,12 @@ impl Script {
             "function_id": function,
         });
         // Before the last turn it only has to be over.
-        if let (true, Some(result)) = (decides, result.as_object_mut()) {
+        if decides {
             let error = match allowed.as_slice() {
                 [only] => only.clone(),
                 several => json!({"$one_of": several}),
             };
-            result.insert("error".to_owned(), error);
+            add(&mut result, "error", error);
         }
         self.expect(step.session, result);
         if asked && !refused {
@@ -88,9 +89,9 @@ impl Script {
             "trigger_type": trigger_type,
             "function_id": function,
         });
-        if let (false, Some(answer)) = (accepts, answer.as_object_mut()) {
+        if !accepts {
             let error = json!({"code": REFUSED, "message": "not this one"});
-            answer.insert("error".to_owned(), error);
+            add(&mut answer, "error", error);
         }
         self.send(provider, answer);
     }

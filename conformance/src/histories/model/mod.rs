@@ -3,9 +3,12 @@
 //! Where the documents leave something open, the model allows every answer; with `strict` it
 //! holds an engine to `spec/decisions.md` as well.
 
+mod shown;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::step::{NUMBERS, Served, TriggerStep, Type};
+pub(super) use self::shown::Listed;
+use super::step::{Served, TriggerStep, Type};
 
 /// Whether something is known to an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,26 +28,6 @@ pub(super) struct Allowed {
     pub(super) codes: Vec<&'static str>,
     /// All that is wrong for certain, whether it may be told or not.
     pub(super) faults: Vec<&'static str>,
-}
-
-/// An item of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Listed {
-    pub(super) number: usize,
-    /// A trigger's type and function.
-    pub(super) of: Option<(Type, usize)>,
-    /// Whether nobody knows what is listed of this number.
-    pub(super) is_open: bool,
-}
-
-impl Listed {
-    pub(super) fn certain(number: usize) -> Self {
-        Self {
-            number,
-            of: None,
-            is_open: false,
-        }
-    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -220,69 +203,6 @@ impl Model {
         )
     }
 
-    /// The sessions that are told that a session's trigger is unregistered: its provider (CO-08).
-    /// None if that is open.
-    pub(super) fn told_of_unregistered(
-        &self,
-        session: usize,
-        trigger: usize,
-    ) -> Option<Vec<usize>> {
-        if self.uncertain.triggers.contains(&trigger) {
-            return None;
-        }
-        let own = self.sessions.get(session)?.triggers.get(&trigger);
-        let Some((Type::OfWorker(of_type), _)) = own else {
-            return Some(Vec::new());
-        };
-        match self.of_worker(*of_type) {
-            Presence::Either => None,
-            Presence::Absent => Some(Vec::new()),
-            Presence::Present => Some(self.provider(*of_type).into_iter().collect()),
-        }
-    }
-
-    /// Likewise of all triggers of a session that ends, with the trigger. What it provides itself
-    /// nobody is told of.
-    pub(super) fn told_of_ended(&self, session: usize) -> Vec<(usize, Option<Vec<usize>>)> {
-        let own = self.sessions.get(session).map(|it| it.triggers.keys());
-        let told = own.into_iter().flatten().map(|trigger| {
-            let mut told = self.told_of_unregistered(session, *trigger);
-            if let Some(told) = &mut told {
-                told.retain(|it| *it != session);
-            }
-            (*trigger, told)
-        });
-        told.collect()
-    }
-
-    pub(super) fn is_uncertain_trigger(&self, trigger: usize) -> bool {
-        self.uncertain.triggers.contains(&trigger)
-    }
-
-    /// What the list of functions has.
-    pub(super) fn listed_functions(&self) -> Vec<Listed> {
-        listed(|number| self.function(number))
-    }
-
-    /// What the list of trigger types has, of workers' types.
-    pub(super) fn listed_types(&self) -> Vec<Listed> {
-        listed(|number| self.of_worker(number))
-    }
-
-    /// What the list of triggers has.
-    pub(super) fn listed_triggers(&self) -> Vec<Listed> {
-        let all = self.sessions.iter().flat_map(|it| &it.triggers);
-        let listed = all.map(|(number, of)| Listed {
-            of: Some(*of),
-            ..Listed::certain(*number)
-        });
-        let open = self.uncertain.triggers.iter().map(|number| Listed {
-            is_open: true,
-            ..Listed::certain(*number)
-        });
-        listed.chain(open).collect()
-    }
-
     /// The codes in the document's order; all of them may be reported, the first one is what
     /// the reference decides (D-04).
     pub(super) fn trigger(&self, step: &TriggerStep) -> Allowed {
@@ -381,18 +301,6 @@ impl Model {
         left.triggers.extend(ended.triggers.into_keys());
         left.types.extend(provided);
     }
-}
-
-fn listed(presence: impl Fn(usize) -> Presence) -> Vec<Listed> {
-    let all = (0..NUMBERS).filter_map(|number| match presence(number) {
-        Presence::Present => Some(Listed::certain(number)),
-        Presence::Either => Some(Listed {
-            is_open: true,
-            ..Listed::certain(number)
-        }),
-        Presence::Absent => None,
-    });
-    all.collect()
 }
 
 fn presence(present: bool, open: bool) -> Presence {
