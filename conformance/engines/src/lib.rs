@@ -6,8 +6,8 @@
 //! - [`odd`]: engines that do all that the documents demand, and everything else otherwise.
 
 mod altered;
-mod fragments;
 mod frames;
+mod wire;
 mod with;
 
 pub mod faults;
@@ -20,7 +20,7 @@ use reference::core::Machine;
 
 pub use self::{
     altered::{Alter, Altered, Asked, Heard, Sent},
-    fragments::Fragments,
+    wire::{Passage, Wire},
 };
 
 /// A machine for a server to run.
@@ -45,6 +45,8 @@ pub struct Fault {
     pub breaks: &'static [&'static str],
     /// How much it takes to see it.
     pub sight: Sight,
+    /// What becomes of its frames on their way.
+    pub wire: Wire,
     make: Box<dyn Fn() -> BoxedMachine + Send + Sync>,
 }
 
@@ -69,6 +71,7 @@ impl Fault {
             title,
             breaks,
             sight: Sight::Plain,
+            wire: Wire::Straight,
             make: Box::new(move || Box::new(make())),
         }
     }
@@ -79,6 +82,11 @@ impl Fault {
             sight: Sight::Strict,
             ..self
         }
+    }
+
+    /// The fault is on the way of its frames.
+    fn on(self, wire: Wire) -> Self {
+        Self { wire, ..self }
     }
 
     /// A new engine with the fault.
@@ -102,8 +110,8 @@ pub struct Other {
     pub title: &'static str,
     /// The cases that pass against a trivial engine and should: in these it does what is right.
     pub rightly: Vec<&'static str>,
-    /// Whether its frames reach their sessions in fragments.
-    pub in_fragments: bool,
+    /// What becomes of its frames on their way.
+    pub wire: Wire,
     make: Box<dyn Fn() -> BoxedMachine + Send + Sync>,
 }
 
@@ -117,7 +125,7 @@ impl Other {
             id,
             title,
             rightly: Vec::new(),
-            in_fragments: false,
+            wire: Wire::Straight,
             make: Box::new(move || Box::new(make())),
         }
     }
@@ -129,7 +137,7 @@ impl Other {
 
     fn in_fragments(self) -> Self {
         Self {
-            in_fragments: true,
+            wire: Wire::InFragments,
             ..self
         }
     }

@@ -10,7 +10,7 @@ use conformance::{
     runner::{self, Context, Pace, Target},
     verdict::{CaseVerdict, Outcome, Status},
 };
-use engines::{BoxedMachine, Fault, Other, Sight};
+use engines::{BoxedMachine, Fault, Other, Sight, Wire};
 use reference::{Limits, Options, Server};
 use tokio::sync::mpsc;
 
@@ -30,14 +30,15 @@ impl Gauge {
         }
     }
 
-    /// The ids of the cases.
-    pub(super) fn cases(&self) -> impl Iterator<Item = &str> {
-        self.cases.iter().map(|it| it.id.as_str())
+    /// The ids of the cases that can fail: those that probe say what an engine has.
+    pub(super) fn failing(&self) -> impl Iterator<Item = &str> {
+        let judging = self.cases.iter().filter(|it| it.probes.is_none());
+        judging.map(|it| it.id.as_str())
     }
 
     pub(super) async fn kill(&self, fault: &Fault) -> Result<Kill, String> {
         let strict = fault.sight == Sight::Strict;
-        let outcomes = self.run(fault.machine(), strict).await?;
+        let outcomes = self.run(fault.machine(), fault.wire, strict).await?;
         let guilty: Vec<&Outcome> = outcomes
             .iter()
             .filter(|it| it.decides_against(strict))
@@ -65,7 +66,7 @@ impl Gauge {
 
     /// The cases that pass against a trivial engine and should not.
     pub(super) async fn passes(&self, engine: &Other) -> Result<Misjudged, String> {
-        let outcomes = self.run(engine.machine(), true).await?;
+        let outcomes = self.run(engine.machine(), engine.wire, true).await?;
         let falsely = |it: &&Outcome| {
             it.verdict(true) == CaseVerdict::Passed && !engine.rightly.contains(&it.case.as_str())
         };
@@ -74,33 +75,36 @@ impl Gauge {
 
     /// The cases that fail an odd engine, of those that decide.
     pub(super) async fn failures(&self, engine: &Other) -> Result<Misjudged, String> {
-        let outcomes = match engine.in_fragments {
-            true => self.run_in_fragments(engine.machine()).await?,
-            false => self.run(engine.machine(), false).await?,
-        };
+        let outcomes = self.run(engine.machine(), engine.wire, false).await?;
         let failed = |it: &&Outcome| it.decides_against(false);
         Ok(misjudged(engine, outcomes.iter().filter(failed)))
     }
 
     /// The cases that fail the reference.
     pub(super) async fn reference(&self) -> Result<Vec<Wrong>, String> {
-        let outcomes = self.run(embedded::options().machine, true).await?;
+        let outcomes = self
+            .run(embedded::options().machine, Wire::Straight, true)
+            .await?;
         let failed = |it: &&Outcome| it.verdict(true) != CaseVerdict::Passed;
         Ok(outcomes.iter().filter(failed).map(wrong).collect())
     }
 
-    async fn run(&self, machine: BoxedMachine, strict: bool) -> Result<Vec<Outcome>, String> {
+    async fn run(
+        &self,
+        machine: BoxedMachine,
+        wire: Wire,
+        strict: bool,
+    ) -> Result<Vec<Outcome>, String> {
         let server = serve(machine).await?;
-        let outcomes = self.judge(&server, server.url(), strict).await;
-        server.shutdown().await;
-        outcomes
-    }
-
-    async fn run_in_fragments(&self, machine: BoxedMachine) -> Result<Vec<Outcome>, String> {
-        let server = serve(machine).await?;
-        let relay = Relay::start(server.address()).await;
-        let relay = relay.map_err(|it| it.to_string())?;
-        let outcomes = self.judge(&server, relay.url(), false).await;
+        let relay = match wire {
+            Wire::Straight => None,
+            wire => {
+                let started = Relay::start(server.address(), wire).await;
+                Some(started.map_err(|it| it.to_string())?)
+            }
+        };
+        let url = relay.as_ref().map_or(server.url(), Relay::url);
+        let outcomes = self.judge(&server, url, strict).await;
         server.shutdown().await;
         outcomes
     }

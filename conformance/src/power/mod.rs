@@ -146,7 +146,7 @@ pub(crate) async fn power(args: &PowerArgs, out: &mut dyn Write) -> Result<Exit,
     if args.names.is_empty() {
         let documented = ledger.clauses.iter().filter(|it| it.document.is_some());
         let clauses = documented.map(|it| it.id.as_str());
-        power.untouched = Some(Untouched::by(&power.faults, clauses, gauge.cases()));
+        power.untouched = Some(Untouched::by(&power.faults, clauses, gauge.failing()));
     }
     let shown = match args.format {
         PowerFormat::Human => show::human(&power, &ledger, out),

@@ -1,8 +1,8 @@
-//! Stands between the suite and an engine, and cuts what the engine sends into fragments.
+//! Stands between the suite and an engine, and does to the frames of the engine what [`Wire`] says.
 
 use std::{io, net::SocketAddr};
 
-use engines::Fragments;
+use engines::{Passage, Wire};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -21,7 +21,7 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    pub(super) async fn start(engine: SocketAddr) -> io::Result<Self> {
+    pub(super) async fn start(engine: SocketAddr, wire: Wire) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let mut tasks = JoinSet::new();
@@ -30,7 +30,7 @@ impl Relay {
             while let Ok((worker, _)) = listener.accept().await {
                 connections.spawn(async move {
                     // A connection that ends early is the suite's or the engine's doing.
-                    let _ = relay(worker, engine).await;
+                    let _ = relay(worker, engine, wire).await;
                 });
                 while connections.try_join_next().is_some() {}
             }
@@ -46,17 +46,17 @@ impl Relay {
     }
 }
 
-async fn relay(worker: TcpStream, engine: SocketAddr) -> io::Result<()> {
+async fn relay(worker: TcpStream, engine: SocketAddr, wire: Wire) -> io::Result<()> {
     let engine = TcpStream::connect(engine).await?;
     for socket in [&worker, &engine] {
         socket.set_nodelay(true)?;
     }
     let (from_worker, to_worker) = worker.into_split();
     let (from_engine, to_engine) = engine.into_split();
-    let mut fragments = Fragments::default();
+    let mut passage = Passage::new(wire);
     tokio::try_join!(
         pass(from_worker, to_engine, <[u8]>::to_vec),
-        pass(from_engine, to_worker, |bytes| fragments.pass(bytes)),
+        pass(from_engine, to_worker, |bytes| passage.pass(bytes)),
     )
     .map(|_| ())
 }

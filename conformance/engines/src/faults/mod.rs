@@ -23,6 +23,7 @@ mod registering;
 mod requests;
 mod results;
 mod scope;
+mod sessions;
 mod shared;
 mod signatures;
 
@@ -53,6 +54,7 @@ pub fn all() -> Vec<Fault> {
         queue_triggers::faults(),
         providers::faults(),
         provided::faults(),
+        sessions::faults(),
     ];
     groups.into_iter().flatten().collect()
 }

@@ -1,20 +1,47 @@
-//! What an engine sends, cut into fragments as RFC 6455, section 5.4, allows.
+//! What becomes of the WebSocket frames that an engine sends on their way to the worker: oddities
+//! and faults below the level of messages.
 
 /// How many bytes of a message each fragment has.
 const FRAGMENT_BYTES: usize = 11;
 const PING: [u8; 2] = [0x89, 0];
 const FIN: u8 = 0x80;
 const TEXT: u8 = 1;
+const CLOSE: u8 = 8;
+const PONG: u8 = 10;
 
-/// Takes the bytes of one connection from an engine to a worker as they come, and gives those to
-/// pass on: text messages in fragments, with a ping between the first two of each.
-#[derive(Debug, Default)]
-pub struct Fragments {
+/// What becomes of frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// Nothing.
+    Straight,
+    /// Text messages are cut into fragments, as RFC 6455, section 5.4, allows, with a ping between
+    /// the first two of each.
+    InFragments,
+    /// Pongs are lost.
+    WithoutPongs,
+    /// Close frames are lost.
+    WithoutCloses,
+}
+
+/// The bytes of one connection from an engine to a worker.
+#[derive(Debug)]
+pub struct Passage {
+    wire: Wire,
     behind_the_handshake: bool,
     bytes: Vec<u8>,
 }
 
-impl Fragments {
+impl Passage {
+    /// Of a connection that begins.
+    #[must_use]
+    pub fn new(wire: Wire) -> Self {
+        Self {
+            wire,
+            behind_the_handshake: false,
+            bytes: Vec::new(),
+        }
+    }
+
     /// Takes some, gives what is complete.
     pub fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.bytes.extend_from_slice(bytes);
@@ -31,10 +58,13 @@ impl Fragments {
             let first = self.bytes.first().copied().unwrap_or_default();
             let whole: Vec<u8> = self.bytes.drain(..head + message).collect();
             let payload = whole.get(head..).unwrap_or_default();
-            if first == FIN | TEXT && payload.len() > FRAGMENT_BYTES {
-                cut(payload, &mut passed);
-            } else {
-                passed.extend_from_slice(&whole);
+            match self.wire {
+                Wire::InFragments if first == FIN | TEXT && payload.len() > FRAGMENT_BYTES => {
+                    cut(payload, &mut passed);
+                }
+                Wire::WithoutPongs if first == FIN | PONG => {}
+                Wire::WithoutCloses if first == FIN | CLOSE => {}
+                _ => passed.extend_from_slice(&whole),
             }
         }
         passed
@@ -78,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_message_in_fragments() {
-        let mut fragments = Fragments::default();
+        let mut fragments = Passage::new(Wire::InFragments);
         assert_eq!(fragments.pass(b"HTTP/1.1 101 x\r\n\r"), b"");
         assert_eq!(
             fragments.pass(b"\n\x81\x0dhello, "),
@@ -87,5 +117,16 @@ mod tests {
         let rest = fragments.pass(b"worker\x8a\x00\x81");
         assert_eq!(rest, b"\x01\x0bhello, work\x89\x00\x80\x02er\x8a\x00");
         assert_eq!(fragments.pass(b"\x01a"), b"\x81\x01a");
+    }
+    #[test]
+    fn a_kind_of_frame_is_lost_and_no_other() {
+        for (wire, left) in [
+            (Wire::WithoutPongs, b"\x81\x01a\x88\x00".as_slice()),
+            (Wire::WithoutCloses, b"\x81\x01a\x8a\x01b".as_slice()),
+        ] {
+            let mut passage = Passage::new(wire);
+            assert_eq!(passage.pass(b"HTTP/1.1 101 x\r\n\r\n").len(), 18);
+            assert_eq!(passage.pass(b"\x81\x01a\x8a\x01b\x88\x00"), left);
+        }
     }
 }
