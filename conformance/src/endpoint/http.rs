@@ -1,6 +1,6 @@
 //! Endpoints that speak HTTP.
 
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{net::TcpListener, sync::Arc, thread, time::Duration};
 
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
@@ -17,8 +17,8 @@ pub(crate) struct Answer {
     pub(crate) delay: Duration,
 }
 
-/// One server for all of them.
-pub(super) struct HttpServer(MockServer);
+/// One server for all of them; there until it is dropped.
+pub(super) struct HttpServer(Option<MockServer>);
 
 impl HttpServer {
     pub(super) async fn start(listener: TcpListener, registry: &Arc<Registry>) -> Self {
@@ -31,11 +31,21 @@ impl HttpServer {
             .respond_with(Responder(Arc::clone(registry)))
             .mount(&server)
             .await;
-        Self(server)
+        Self(Some(server))
     }
 
     pub(super) fn port(&self) -> u16 {
-        self.0.address().port()
+        self.0.as_ref().map_or(0, |it| it.address().port())
+    }
+}
+
+impl Drop for HttpServer {
+    /// It blocks on a lock of the runtime's, which may never be had within a task that has used
+    /// up its turn: it would spin for ever.
+    fn drop(&mut self) {
+        let server = self.0.take();
+        // Where there is no thread to be had, it is dropped here.
+        let _ = thread::Builder::new().spawn(move || drop(server));
     }
 }
 

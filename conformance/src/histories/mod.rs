@@ -23,7 +23,10 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 pub use self::{
     compare::{Comparison, Difference, Which},
@@ -41,6 +44,9 @@ pub const ID: &str = "random-histories";
 
 /// What they show.
 pub const TITLE: &str = "Random histories of several sessions stay within the specification";
+
+/// How long a history is made shorter in a run, which has other things to tell as well.
+const SHRINK_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// The clauses that every step of a history is held to.
 const CLAUSES: [&str; 13] = [
@@ -154,6 +160,7 @@ pub fn random_seed() -> u64 {
 
 async fn search(context: &Context, features: &Features, plan: Plan) -> Found {
     let mut explorer = Explorer::new(context, features, plan);
+    explorer.shrink_time_max = SHRINK_TIME_MAX;
     for _ in 0..plan.histories {
         // Histories say nothing any more: what was found, if anything was, stands.
         if context.gone().is_some() {

@@ -290,16 +290,20 @@ pub async fn run(
         cases.into_iter().partition(|case| case.probes.is_some());
     let (context, features, mut outcomes) = acquainted(context, &probes, events).await;
     let context = &context;
-    let wandering = async {
-        let outcome = histories::run(context, &features, histories?).await;
-        let _ = events.send(Event::Finished(Box::new(outcome.clone())));
-        Some(outcome)
-    };
+    // A task of its own, which ends with this one: what it thinks about holds nothing else up.
+    let mut wandering = JoinSet::new();
+    if let Some(plan) = histories {
+        let (context, features) = (Arc::clone(context), features.clone());
+        let events = events.clone();
+        wandering.spawn(async move {
+            let outcome = histories::run(&context, &features, plan).await;
+            let _ = events.send(Event::Finished(Box::new(outcome.clone())));
+            outcome
+        });
+    }
     let (alone, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|case| case.alone);
-    let (judged, wandered) =
-        tokio::join!(run_batch(context, &others, &features, events), wandering);
-    outcomes.extend(judged);
-    outcomes.extend(wandered);
+    outcomes.extend(run_batch(context, &others, &features, events).await);
+    outcomes.extend(wandering.join_all().await);
     // An engine that does otherwise in these may be another one for whatever comes after them.
     for case in alone {
         outcomes.extend(run_batch(context, &[case], &features, events).await);

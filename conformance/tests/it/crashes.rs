@@ -66,7 +66,8 @@ fn run_started(script: &str, arguments: &[&str]) -> (Option<i32>, String, String
 }
 
 const ONCE: &str = r#"exec "$0" --ignored --exact crashes::an_engine_that_crashes"#;
-const SUPERVISED: &str = "while :; do start || :; done";
+// A supervisor waits a moment, so as not to restart in vain for ever.
+const SUPERVISED: &str = "while :; do start || :; sleep 0.5; done";
 
 #[test]
 fn an_engine_that_crashes_stops_the_run_and_those_beside_it_are_named() {
