@@ -12,7 +12,7 @@ use crate::{
     histories,
     ledger::{Clause, Coverage, Kind},
     template::Mismatch,
-    transcript::Entry,
+    transcript::{Direction, Entry},
 };
 
 /// How a case ended.
@@ -165,6 +165,16 @@ impl Outcome {
     /// Whether it says anything of the engine.
     fn is_judged(&self) -> bool {
         matches!(self.status, Status::Passed | Status::Failed(_))
+    }
+
+    /// Whether one of its sessions ended before the suite closed any.
+    #[must_use]
+    pub fn was_cut_off(&self) -> bool {
+        let closing = |it: &&Entry| it.text.starts_with("(Close");
+        let lost =
+            |it: &&Entry| it.direction == Direction::Note && it.text.contains("connection lost");
+        let first = self.transcript.iter().find(|it| closing(it) || lost(it));
+        first.is_some_and(|it| it.direction != Direction::Sent)
     }
 
     /// Whether it makes the run fail.

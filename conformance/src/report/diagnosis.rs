@@ -34,7 +34,7 @@ impl Run<'_> {
             // Frames that were no JSON are noted otherwise than they were sent.
             original += usize::from(received.iter().any(|it| !sent.contains(it)));
             said += usize::from(!received.is_empty());
-            ended += usize::from(ended_by_engine(&outcome.transcript));
+            ended += usize::from(outcome.was_cut_off());
         }
         if failed == 0 || spoke < CASES_MIN || original * 10 > spoke || self.gone.is_some() {
             return None;
@@ -79,12 +79,4 @@ fn texts(transcript: &[Entry], direction: Direction) -> Vec<&str> {
     let texts = transcript.iter().filter(|it| it.direction == direction);
     let texts = texts.map(|it| it.text.as_str());
     texts.filter(|it| !it.starts_with('(')).collect()
-}
-
-/// Whether a session has ended before the suite closed one.
-fn ended_by_engine(transcript: &[Entry]) -> bool {
-    let closing = |it: &&Entry| it.text.starts_with("(Close");
-    let lost = |it: &&Entry| it.direction == Direction::Note && it.text.contains("connection lost");
-    let first = transcript.iter().find(|it| closing(it) || lost(it));
-    first.is_some_and(|it| it.direction != Direction::Sent)
 }
