@@ -114,7 +114,9 @@ impl Engine {
     }
 
     fn list_workers(&self) -> Box<RawValue> {
-        let workers = self.sessions.iter().map(|(_, session)| ListedWorker {
+        let sessions = self.sessions.iter().map(|(_, session)| session);
+        let workers = sessions.filter(|session| session.is_worker);
+        let workers = workers.map(|session| ListedWorker {
             id: session.worker_id.to_string(),
             name: session.about.name.as_deref(),
             runtime: session.about.runtime.as_deref(),

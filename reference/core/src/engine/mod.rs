@@ -132,6 +132,9 @@ impl Engine {
     }
 
     fn text(&mut self, session: SessionId, frame: &str, out: &mut Output<'_, '_>) {
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.is_worker = true;
+        }
         match Message::decode(frame) {
             Ok(message) => self.message(session, message, out),
             Err(error) => self.bad_frame(session, error.to_string(), out),

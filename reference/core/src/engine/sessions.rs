@@ -23,6 +23,9 @@ pub(super) struct Session {
     /// On the wall clock.
     pub(super) connected_at: Duration,
     pub(super) about: About,
+    /// Whether it has sent a text frame: a client may send its telemetry on a socket of its own,
+    /// which is no worker (CO-18).
+    pub(super) is_worker: bool,
     pub(super) functions: BTreeSet<Arc<str>>,
     pub(super) triggers: BTreeMap<Arc<str>, Trigger>,
     pub(super) trigger_types: BTreeSet<Arc<str>>,
@@ -90,6 +93,7 @@ impl Engine {
             reattach_token: Token(reattach_token),
             connected_at: out.now().wall,
             about: About::default(),
+            is_worker: false,
             functions: BTreeSet::new(),
             triggers: BTreeMap::new(),
             trigger_types: BTreeSet::new(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{EPOCH, Lab, invoke, register_trigger, seconds};
+use crate::support::{EPOCH, Lab, Step, invoke, register_trigger, seconds};
 
 fn list(lab: &mut Lab, what: &str) -> Value {
     let asker = lab.connect();
@@ -64,6 +64,20 @@ fn the_list_of_workers_has_what_each_is_and_does() {
         })
     );
     assert_eq!(workers[1].get("name"), None);
+}
+
+#[test]
+fn a_session_of_telemetry_alone_is_no_worker() {
+    let mut lab = Lab::new();
+    let (telemetry, asker) = (lab.connect(), lab.connect());
+    lab.input(Step::Binary(telemetry, b"OTLP{}".to_vec()));
+    let count = |lab: &mut Lab| {
+        let answer = lab.ask(asker, invoke("c", "engine::workers::list"));
+        answer["result"]["workers"].as_array().unwrap().len()
+    };
+    assert_eq!(count(&mut lab), 1);
+    lab.function(telemetry, "f");
+    assert_eq!(count(&mut lab), 2, "it is one from its first text frame on");
 }
 
 #[test]
