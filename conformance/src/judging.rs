@@ -33,6 +33,9 @@ use crate::{
     settings::{Aim, Settings},
 };
 
+/// How long a report may wait for a failing history to be made shorter.
+const SHRINK_TIME_MAX: Duration = Duration::from_secs(5);
+
 /// Runs the selected cases against the target, so many times as is asked for, and writes the
 /// report of the last time.
 pub(crate) async fn judge(
@@ -284,6 +287,7 @@ impl Suite<'_> {
         wanted.then_some(histories::Plan {
             histories: self.settings.histories,
             steps_max: 40,
+            shrink_time_max: SHRINK_TIME_MAX,
             seed,
             strict: self.settings.strict || matches!(self.settings.aim, Aim::Embedded),
         })

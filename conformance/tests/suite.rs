@@ -8,7 +8,7 @@
 #[path = "../src/embedded.rs"]
 mod embedded;
 
-use std::{collections::BTreeMap, env, process::ExitCode, sync::Arc};
+use std::{collections::BTreeMap, env, process::ExitCode, sync::Arc, time::Duration};
 
 use conformance::{
     case::Cases,
@@ -132,6 +132,7 @@ fn trials(suite: &Arc<Suite>, cases: &Cases) -> Vec<Trial> {
             let plan = histories::Plan {
                 histories: 40,
                 steps_max: 60,
+                shrink_time_max: Duration::from_secs(15),
                 seed: histories::random_seed(),
                 strict: suite.strict,
             };

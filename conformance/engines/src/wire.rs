@@ -1,12 +1,14 @@
-//! What becomes of the WebSocket frames that an engine sends on their way to the worker: oddities
-//! and faults below the level of messages.
+//! What becomes of WebSocket frames on their way between an engine and a worker: oddities and
+//! faults below the level of messages.
 
 /// How many bytes of a message each fragment has.
 const FRAGMENT_BYTES: usize = 11;
 const PING: [u8; 2] = [0x89, 0];
 const FIN: u8 = 0x80;
 const TEXT: u8 = 1;
+const MASKED: u8 = 0x80;
 const CLOSE: u8 = 8;
+const GOING_AWAY: [u8; 2] = 1001_u16.to_be_bytes();
 const PONG: u8 = 10;
 
 /// What becomes of frames.
@@ -17,13 +19,16 @@ pub enum Wire {
     /// Text messages are cut into fragments, as RFC 6455, section 5.4, allows, with a ping between
     /// the first two of each.
     InFragments,
-    /// Pongs are lost.
+    /// Pongs of the engine are lost.
     WithoutPongs,
-    /// Close frames are lost.
+    /// Close frames of the engine are lost.
     WithoutCloses,
+    /// Close frames of workers that say that they are going away (1001) are lost.
+    WithoutGoingAway,
 }
 
-/// The bytes of one connection from an engine to a worker.
+/// The bytes of one connection in one direction. What a worker sends is masked, which tells the
+/// directions apart.
 #[derive(Debug)]
 pub struct Passage {
     wire: Wire,
@@ -58,7 +63,14 @@ impl Passage {
             let first = self.bytes.first().copied().unwrap_or_default();
             let whole: Vec<u8> = self.bytes.drain(..head + message).collect();
             let payload = whole.get(head..).unwrap_or_default();
+            let masked = whole.get(1).is_some_and(|it| it & MASKED != 0);
             match self.wire {
+                Wire::WithoutGoingAway if masked && first == FIN | CLOSE => {
+                    if unmasked(&whole, head) != GOING_AWAY {
+                        passed.extend_from_slice(&whole);
+                    }
+                }
+                _ if masked => passed.extend_from_slice(&whole),
                 Wire::InFragments if first == FIN | TEXT && payload.len() > FRAGMENT_BYTES => {
                     cut(payload, &mut passed);
                 }
@@ -71,16 +83,25 @@ impl Passage {
     }
 }
 
-/// How long the head and the payload of the first frame are, if it is all there. What an engine
-/// sends is not masked.
+/// How long the head and the payload of the first frame are, if it is all there.
 fn frame(bytes: &[u8]) -> Option<(usize, usize)> {
-    let length = usize::from(bytes.get(1)? & 0x7f);
+    let length = usize::from(bytes.get(1)? & !MASKED);
+    let mask = if bytes.get(1)? & MASKED == 0 { 0 } else { 4 };
     let (head, payload) = match length {
-        126 => (4, number(bytes.get(2..4)?)),
-        127 => (10, number(bytes.get(2..10)?)),
-        short => (2, short),
+        126 => (4 + mask, number(bytes.get(2..4)?)),
+        127 => (10 + mask, number(bytes.get(2..10)?)),
+        short => (2 + mask, short),
     };
     (bytes.len() >= head + payload).then_some((head, payload))
+}
+
+/// The first two bytes of a payload, which are the code in a Close frame.
+fn unmasked(whole: &[u8], head: usize) -> [u8; 2] {
+    let byte = |index: usize| {
+        let key = whole.get(head - 4 + index).copied().unwrap_or_default();
+        whole.get(head + index).copied().unwrap_or_default() ^ key
+    };
+    [byte(0), byte(1)]
 }
 
 fn number(bytes: &[u8]) -> usize {
@@ -128,5 +149,20 @@ mod tests {
             assert_eq!(passage.pass(b"HTTP/1.1 101 x\r\n\r\n").len(), 18);
             assert_eq!(passage.pass(b"\x81\x01a\x8a\x01b\x88\x00"), left);
         }
+    }
+    #[test]
+    fn who_goes_away_is_not_heard() {
+        let mut passage = Passage::new(Wire::WithoutGoingAway);
+        let mask = [1, 2, 3, 4];
+        let close = |code: u16| {
+            let [high, low] = code.to_be_bytes();
+            let mut frame = vec![FIN | CLOSE, MASKED | 2];
+            frame.extend(mask);
+            frame.extend([high ^ mask[0], low ^ mask[1]]);
+            frame
+        };
+        assert_eq!(passage.pass(b"GET / HTTP/1.1\r\n\r\n").len(), 18);
+        assert_eq!(passage.pass(&close(1001)), b"");
+        assert_eq!(passage.pass(&close(1000)), close(1000));
     }
 }

@@ -22,6 +22,8 @@ use crate::{
 
 /// How many turns the longest session has.
 const STEPS_MAX: usize = 40;
+/// How long what was found is made shorter.
+const SHRINK_TIME_MAX: Duration = Duration::from_secs(15);
 
 pub(super) struct Exploration<'e> {
     pub(super) args: &'e ExploreArgs,
@@ -167,6 +169,7 @@ impl<'e> Looking<'e> {
             let plan = Plan {
                 histories: 0,
                 steps_max: STEPS_MAX,
+                shrink_time_max: SHRINK_TIME_MAX,
                 seed,
                 strict: side.settings.strict,
             };

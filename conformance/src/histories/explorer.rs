@@ -21,8 +21,6 @@ use crate::{
     verdict::Failure,
 };
 
-/// How long somebody who waits for a report has to wait for a failing history to be made smaller.
-const SHRINK_TIME_MAX: Duration = Duration::from_secs(15);
 /// What does not come while a history is made smaller is not waited for as long as otherwise.
 const SHRINK_PATIENCE_PART: u32 = 6;
 const SHRINK_PATIENCE_MIN: Duration = Duration::from_millis(150);
@@ -163,8 +161,6 @@ pub struct Explorer<'c> {
     /// Which history is next.
     pub(super) seed: u64,
     attempts: u64,
-    /// How long a history that goes wrong is made smaller.
-    pub shrink_time_max: Duration,
     /// What was done.
     pub counts: Counts,
 }
@@ -184,7 +180,6 @@ impl<'c> Explorer<'c> {
             plan,
             seed: plan.seed,
             attempts: 0,
-            shrink_time_max: SHRINK_TIME_MAX,
             counts: Counts::default(),
         }
     }
@@ -249,14 +244,19 @@ impl<'c> Explorer<'c> {
             .min(patience);
         let at_first = wrong.history.iter().map(Vec::len).sum();
         let seed = wrong.seed;
-        let original = wrong.clone_of();
-        let mut shrunk = self.smaller(wrong, hasty).await;
-        let mut confirmed = self.confirm(&mut shrunk).await;
-        // What an engine is only late with is no fault: it may need the time that it is given.
-        if confirmed.0 == 0 && hasty < patience {
-            shrunk = self.smaller(original, patience).await;
-            confirmed = self.confirm(&mut shrunk).await;
-        }
+        let (shrunk, confirmed) = if self.plan.shrink_time_max.is_zero() {
+            (wrong, (1, 1))
+        } else {
+            let original = wrong.clone_of();
+            let mut shrunk = self.smaller(wrong, hasty).await;
+            let mut confirmed = self.confirm(&mut shrunk).await;
+            // What an engine is only late with is no fault: it may need the time that it is given.
+            if confirmed.0 == 0 && hasty < patience {
+                shrunk = self.smaller(original, patience).await;
+                confirmed = self.confirm(&mut shrunk).await;
+            }
+            (shrunk, confirmed)
+        };
         let WrongHistory {
             history,
             deviation,
@@ -290,7 +290,7 @@ impl<'c> Explorer<'c> {
             patience,
             ..self.manner
         };
-        let deadline = Instant::now() + self.shrink_time_max;
+        let deadline = Instant::now() + self.plan.shrink_time_max;
         cut(&mut wrong);
         'smaller: loop {
             for history in shrink::simpler(&wrong.history) {

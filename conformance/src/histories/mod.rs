@@ -45,9 +45,6 @@ pub const ID: &str = "random-histories";
 /// What they show.
 pub const TITLE: &str = "Random histories of several sessions stay within the specification";
 
-/// How long a history is made shorter in a run, which has other things to tell as well.
-const SHRINK_TIME_MAX: Duration = Duration::from_secs(5);
-
 /// The clauses that every step of a history is held to.
 const CLAUSES: [&str; 13] = [
     "RF-02", "RF-10", "RF-11", "RF-13", "RT-02", "RT-07", "RT-08", "RT-09", "RT-10", "RT-11",
@@ -63,6 +60,8 @@ pub struct Plan {
     pub steps_max: usize,
     /// The same seed makes the same histories.
     pub seed: u64,
+    /// How long one that goes wrong may be made shorter; if not at all, it is taken for confirmed.
+    pub shrink_time_max: Duration,
     /// Whether the reference's decisions hold as well as the documents.
     pub strict: bool,
 }
@@ -160,7 +159,6 @@ pub fn random_seed() -> u64 {
 
 async fn search(context: &Context, features: &Features, plan: Plan) -> Found {
     let mut explorer = Explorer::new(context, features, plan);
-    explorer.shrink_time_max = SHRINK_TIME_MAX;
     for _ in 0..plan.histories {
         // Histories say nothing any more: what was found, if anything was, stands.
         if context.gone().is_some() {

@@ -132,6 +132,7 @@ impl Gauge {
         let plan = histories::Plan {
             histories: 12,
             steps_max: 40,
+            shrink_time_max: Duration::ZERO,
             seed: 7,
             strict,
         };

@@ -53,10 +53,10 @@ async fn relay(worker: TcpStream, engine: SocketAddr, wire: Wire) -> io::Result<
     }
     let (from_worker, to_worker) = worker.into_split();
     let (from_engine, to_engine) = engine.into_split();
-    let mut passage = Passage::new(wire);
+    let (mut inwards, mut outwards) = (Passage::new(wire), Passage::new(wire));
     tokio::try_join!(
-        pass(from_worker, to_engine, <[u8]>::to_vec),
-        pass(from_engine, to_worker, |bytes| passage.pass(bytes)),
+        pass(from_worker, to_engine, |bytes| inwards.pass(bytes)),
+        pass(from_engine, to_worker, |bytes| outwards.pass(bytes)),
     )
     .map(|_| ())
 }

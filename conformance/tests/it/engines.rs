@@ -136,6 +136,7 @@ pub(crate) async fn judge(machine: impl Into<BoxedMachine>, part: Part<'_>) -> V
     let plan = histories::Plan {
         histories: 20,
         steps_max: 40,
+        shrink_time_max: Duration::from_secs(15),
         seed: 7,
         strict: matches!(part, Part::Histories),
     };
@@ -148,6 +149,7 @@ pub(crate) async fn wander(machine: impl Into<BoxedMachine>, seed: u64) -> Vec<O
     let plan = histories::Plan {
         histories: 10,
         steps_max: 40,
+        shrink_time_max: Duration::from_secs(15),
         seed,
         strict: false,
     };

@@ -67,10 +67,10 @@ async fn explore(server: &Server, look: Look) -> Option<(Finding, Duration)> {
         histories: 0,
         steps_max: 40,
         seed: look.seed,
+        shrink_time_max: look.budget,
         strict: look.strict,
     };
     let mut explorer = Explorer::new(&context, &features, plan);
-    explorer.shrink_time_max = look.budget;
     let began = Instant::now();
     while explorer.counts.histories < look.histories && began.elapsed() < look.budget {
         if let Some(wrong) = explorer.next().await {

@@ -1,6 +1,9 @@
 //! How a session goes on beside what is registered and called: pings, its greeting, its end
 //! (CO-03, CO-04, CO-10, CO-16, D-07).
 
+use std::collections::BTreeMap;
+
+use reference::core::SessionId;
 use serde_json::json;
 
 use crate::{
@@ -12,14 +15,19 @@ use crate::{
 pub(super) fn faults() -> Vec<Fault> {
     vec![
         Fault::new(
-            "pings-ignored",
-            "Does not answer ping frames",
+            "third-ping-ignored",
+            "Answers two pings in a row, and no third",
             &["CO-03"],
             || {
-                sending(|sent| {
-                    if is(&sent.frame, "pong") {
-                        sent.copies = 0;
-                    }
+                let mut in_a_row = BTreeMap::<SessionId, usize>::new();
+                hearing(move |heard| {
+                    let pings = in_a_row.entry(heard.from).or_default();
+                    *pings = if is(&heard.frame, "ping") {
+                        *pings + 1
+                    } else {
+                        0
+                    };
+                    heard.keep = *pings < 3;
                 })
             },
         )
@@ -56,10 +64,18 @@ pub(super) fn faults() -> Vec<Fault> {
         Fault::new(
             "close-frames-unanswered",
             "Ends connections without a Close frame",
-            &["D-07", "D-21"],
+            &["D-21", "D-07"],
             || sending(|_| {}),
         )
         .strict()
         .on(Wire::WithoutCloses),
+        Fault::new(
+            "going-away-ignored",
+            "Keeps the connections of workers that say that they are going away",
+            &["D-07"],
+            || sending(|_| {}),
+        )
+        .strict()
+        .on(Wire::WithoutGoingAway),
     ]
 }
