@@ -13,7 +13,7 @@ use std::{
 
 use conformance::{case::Cases, ledger::Ledger};
 use engines::{faults, odd, trivial};
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use wildmatch::WildMatch;
 
@@ -204,18 +204,18 @@ async fn measure(args: &PowerArgs, chosen: &Chosen, gauge: &Gauge) -> Result<Pow
     let jobs = usize::from(args.jobs);
     let all = chosen.faults.len() + chosen.trivial.len() + chosen.odd.len();
     let progress = Progress::new(all);
-    let faults = stream::iter(&chosen.faults)
-        .map(async |fault| progress.done(gauge.kill(fault).await))
-        .buffered(jobs);
-    let faults: Vec<_> = faults.collect().await;
-    let trivial = stream::iter(&chosen.trivial)
-        .map(async |engine| progress.done(gauge.passes(engine).await))
-        .buffered(jobs);
-    let trivial: Vec<_> = trivial.collect().await;
-    let odd = stream::iter(&chosen.odd)
-        .map(async |engine| progress.done(gauge.failures(engine).await))
-        .buffered(jobs);
-    let odd: Vec<_> = odd.collect().await;
+    let faults = judged(jobs, &chosen.faults, async |fault| {
+        progress.done(gauge.kill(fault).await)
+    });
+    let faults = faults.await?;
+    let trivial = judged(jobs, &chosen.trivial, async |engine| {
+        progress.done(gauge.passes(engine).await)
+    });
+    let trivial = trivial.await?;
+    let odd = judged(jobs, &chosen.odd, async |engine| {
+        progress.done(gauge.failures(engine).await)
+    });
+    let odd = odd.await?;
     let (mut flakes, mut flaky) = (0, Vec::<Wrong>::new());
     for _ in 0..args.repeat {
         let failed = gauge.reference().await?;
@@ -225,14 +225,30 @@ async fn measure(args: &PowerArgs, chosen: &Chosen, gauge: &Gauge) -> Result<Pow
     flaky.sort_by(|a, b| a.case.cmp(&b.case));
     flaky.dedup_by(|a, b| a.case == b.case);
     Ok(Power {
-        faults: faults.into_iter().collect::<Result<_, _>>()?,
-        trivial: trivial.into_iter().collect::<Result<_, _>>()?,
-        odd: odd.into_iter().collect::<Result<_, _>>()?,
+        faults,
+        trivial,
+        odd,
         untouched: None,
         runs: args.repeat,
         flakes,
         flaky,
     })
+}
+
+/// Judges so many at once; what was found is in the order of the engines.
+async fn judged<E, T>(
+    jobs: usize,
+    engines: &[E],
+    judge: impl AsyncFn(&E) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
+    let judge = &judge;
+    let judged = stream::iter(engines.iter().enumerate())
+        .map(async |(index, engine)| Ok::<_, String>((index, judge(engine).await?)))
+        // One that takes long keeps none of the others waiting.
+        .buffer_unordered(jobs);
+    let mut judged: Vec<(usize, T)> = judged.try_collect().await?;
+    judged.sort_unstable_by_key(|(index, _)| *index);
+    Ok(judged.into_iter().map(|(_, it)| it).collect())
 }
 
 /// A counter on a terminal.

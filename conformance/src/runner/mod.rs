@@ -87,7 +87,7 @@ impl Default for Pace {
 }
 
 /// The least patience with an engine that has answered something, and with one that has not.
-const PATIENCE_MIN: Duration = Duration::from_secs(1);
+const PATIENCE_MIN: Duration = Duration::from_millis(1_500);
 const PATIENCE_WITH_SILENCE: Duration = Duration::from_millis(250);
 
 impl Pace {
