@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     Fault, Wire,
-    frames::is,
+    frames::{is, set},
     with::{hearing, sending},
 };
 
@@ -28,6 +28,20 @@ pub(super) fn faults() -> Vec<Fault> {
                         0
                     };
                     heard.keep = *pings < 3;
+                })
+            },
+        )
+        .strict(),
+        Fault::new(
+            "one-worker-id-for-all",
+            "Greets every session with the same worker id",
+            &["CO-02"],
+            || {
+                sending(|sent| {
+                    if is(&sent.frame, "workerregistered") {
+                        let same = "6f9f1a52-5a0c-4bbd-9a43-6a1f0d5c7e21";
+                        set(&mut sent.frame, "", "worker_id", same);
+                    }
                 })
             },
         )
