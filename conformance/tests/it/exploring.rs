@@ -87,7 +87,7 @@ const OF_ORDER: &str = "registration-held-back";
 /// Measures: `cargo test -p conformance --test it -- --ignored --nocapture exploring::measured`.
 /// The variable FAULT narrows it.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "it measures, for minutes"]
+#[ignore = "it measures nine in ten within half a minute each, which takes many minutes"]
 async fn measured() {
     let mut steps = Vec::new();
     let mut missed = Vec::new();
@@ -130,6 +130,8 @@ async fn measured() {
         steps.len() + missed.len(),
         steps.get(steps.len() / 2)
     );
+    let all = steps.len() + missed.len();
+    assert!(steps.len() * 10 >= all * 9, "missed {missed:?}");
     assert!(misleading.is_empty(), "{misleading:?}");
 }
 
