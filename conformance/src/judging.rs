@@ -206,6 +206,7 @@ impl Suite<'_> {
 
     async fn run(&self, cases: Vec<Case>, interrupt: &mut Interrupt) -> Result<Ended, Problem> {
         let began = Instant::now();
+        let context = Arc::new(self.context.anew());
         let seed = self.args.seed.unwrap_or_else(histories::random_seed);
         let plan = self.histories_plan(seed);
         let cases = self.ordered(cases, seed);
@@ -229,7 +230,7 @@ impl Suite<'_> {
             }
         };
         let (interrupted, stopped) = tokio::select! {
-            _ = runner::run(&self.context, cases, plan, &events) => (false, false),
+            _ = runner::run(&context, cases, plan, &events) => (false, false),
             () = interrupt.wait() => (true, false),
             () = stops_early => (false, true),
         };

@@ -156,16 +156,25 @@ impl Context {
     ///
     /// If the frame schemas that the suite carries cannot be used; a test sees that they can.
     pub fn new(target: Target, pace: Pace) -> Result<Self, String> {
-        let run = Uuid::new_v4().simple().to_string();
         Ok(Self {
             target,
             pace,
-            run: run.chars().take(6).collect(),
+            run: run_id(),
             schemas: Arc::new(FrameSchemas::embedded()?),
             endpoints: Arc::default(),
             http: exchange::client(),
             presence: Arc::new(Presence::new(pace.patience)),
         })
+    }
+
+    /// The context for another run against the same engine, in which may be left what the last
+    /// one has sent: its messages in queues, above all.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self {
+            run: run_id(),
+            ..self.at_pace(self.pace)
+        }
     }
 
     fn at_pace(&self, pace: Pace) -> Self {
@@ -243,6 +252,11 @@ impl Context {
         let _ = session.close(1000, deadline).await;
         Ok(())
     }
+}
+
+fn run_id() -> String {
+    let id = Uuid::new_v4().simple().to_string();
+    id.chars().take(6).collect()
 }
 
 /// The features that an engine has, by the cases that probe for them.

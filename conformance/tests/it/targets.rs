@@ -411,6 +411,11 @@ async fn runs_can_be_cut_short_repeated_ordered_and_divided() {
     let (code, out, _) = run_at(server.url(), &["RT-07", "--repeat", "3"]).await;
     assert_eq!(code, Some(1), "{out}");
     assert!(out.contains("time 1 of 3"), "{out}");
+    // What an earlier run has left in a queue is not handed to a later one.
+    let leaves_a_message = "unregistered-queue-trigger-gets-no-message";
+    let args = [leaves_a_message, "--repeat", "3", "--strict"];
+    let (code, out, err) = run_at(sound.url(), &args).await;
+    assert_eq!(code, Some(0), "{out}{err}");
     // Each case is in one part.
     let mut passed = 0;
     for part in ["1/3", "2/3", "3/3"] {
