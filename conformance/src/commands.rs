@@ -17,6 +17,7 @@ use conformance::{
 };
 
 use crate::{
+    benching,
     cli::{Cli, Color, Command, ListArgs, RunArgs, Selection, Source},
     completing, diffing, discovering,
     exit::{Exit, Problem},
@@ -42,6 +43,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Record(args) => asynchronously(recording::record(&args, &mut out)),
         Command::Diff(args) => asynchronously(diffing::diff(&args, &mut out)),
         Command::Explore(args) => asynchronously(exploring::explore(&args, &mut out)),
+        Command::Bench(args) => asynchronously(benching::bench(&args, &mut out)),
         Command::Replay(args) => asynchronously(replaying::replay(&args, &mut out)),
     };
     let exit = done.unwrap_or_else(|problem| {

@@ -92,6 +92,14 @@ impl Engine {
         }
     }
 
+    /// The process of an engine that was started for the run.
+    pub(crate) fn process(&self) -> Option<u32> {
+        match self {
+            Self::Spawned(spawned) => spawned.process(),
+            Self::Embedded(_) | Self::Elsewhere { .. } => None,
+        }
+    }
+
     /// How an engine that was started for the run has ended, if it has.
     pub(crate) fn has_ended(&mut self) -> Option<String> {
         match self {

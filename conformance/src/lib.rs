@@ -15,6 +15,7 @@ pub mod frame;
 pub mod histories;
 pub mod ledger;
 pub mod lint;
+pub mod load;
 pub mod mapping;
 pub mod profile;
 pub mod record;

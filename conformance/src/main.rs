@@ -1,6 +1,7 @@
 //! The `conformance` command.
 
 mod again;
+mod benching;
 mod cli;
 mod collecting;
 mod commands;

@@ -43,7 +43,7 @@ const BUFFER_BYTES: usize = 16 << 10;
 /// How long past a deadline what has arrived already is still looked at.
 const PAST_DEADLINE: Duration = Duration::from_millis(100);
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// What a session tells the engine of itself on connecting, as real clients do (CO-16): some
 /// engines hold everything else back until they hear it.
@@ -73,8 +73,10 @@ pub struct ConnectError {
     pub(crate) nobody_listens: bool,
 }
 
-/// What became of an attempt to open a WebSocket.
-struct Unopened {
+/// Why there is no WebSocket.
+#[derive(Debug, thiserror::Error)]
+#[error("{problem}")]
+pub(crate) struct Unopened {
     problem: String,
     nobody_listens: bool,
 }
@@ -149,7 +151,7 @@ impl Session {
             nobody_listens: why.nobody_listens,
         };
         let no_answer = || format!("no answer within {} ms", patience.as_millis());
-        let socket = timeout(patience, open(url))
+        let socket = timeout(patience, open(url, 0))
             .await
             .map_err(|_| failed(Unopened::new(no_answer())))?
             .map_err(failed)?;
@@ -373,7 +375,9 @@ impl Drop for Session {
     }
 }
 
-async fn open(url: &str) -> Result<Socket, Unopened> {
+/// Opens a WebSocket on which what is sent waits until there are so many bytes of it, or until it
+/// is flushed.
+pub(crate) async fn open(url: &str, write_buffer_bytes: usize) -> Result<Socket, Unopened> {
     let request = url.into_client_request().map_err(Unopened::new)?;
     if request.uri().scheme_str() != Some("ws") {
         return Err(Unopened::new("the URL must begin with ws://"));
@@ -387,8 +391,8 @@ async fn open(url: &str) -> Result<Socket, Unopened> {
     tcp.set_nodelay(true).map_err(Unopened::new)?;
     let config = WebSocketConfig::default()
         .read_buffer_size(BUFFER_BYTES)
-        .write_buffer_size(0)
-        .max_write_buffer_size(MESSAGE_BYTES_MAX)
+        .write_buffer_size(write_buffer_bytes)
+        .max_write_buffer_size(write_buffer_bytes + MESSAGE_BYTES_MAX)
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
     let (socket, _) = client_async_with_config(request, MaybeTlsStream::Plain(tcp), Some(config))

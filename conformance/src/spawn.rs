@@ -97,6 +97,10 @@ impl Spawned {
         })
     }
 
+    pub(crate) fn process(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Waits until it takes sessions.
     ///
     /// # Errors

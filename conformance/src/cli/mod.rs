@@ -14,6 +14,7 @@ pub(crate) use self::{
     run::{LevelArg, RunArgs, Selection, Source, TargetArgs},
 };
 use crate::{
+    benching::BenchArgs,
     diffing::{self, DiffArgs},
     exploring::ExploreArgs,
 };
@@ -105,6 +106,12 @@ pub(crate) enum Command {
     Diff(Box<DiffArgs>),
     /// Look for random sessions that an engine gets wrong, and make them as short as they can be.
     Explore(Box<ExploreArgs>),
+    /// Load an engine, and say what it costs beside a server that only passes frames on.
+    ///
+    /// Figures of one machine at one time: what holds elsewhere are the ratios, with their spread over the
+    /// rounds. The floor of calls is a relay between the same sockets; that of http triggers is a server
+    /// that answers at once, and one call through the relay.
+    Bench(Box<BenchArgs>),
     /// Run the case of a file and show all that is said.
     ///
     /// Of a report of a run (json) it sends again what a transcript has that was kept, and says

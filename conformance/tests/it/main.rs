@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod bench;
 mod command;
 mod crashes;
 mod data;

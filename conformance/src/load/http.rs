@@ -1,0 +1,134 @@
+//! Requests for an http trigger, one after another on one connection.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, body::Bytes};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
+use uuid::Uuid;
+
+use super::{
+    Figures, LoadError, Served,
+    peer::{Heard, Peer},
+};
+use crate::exchange::{self, Client};
+
+/// A client, and a worker whose function a trigger calls.
+#[derive(Debug)]
+pub struct Requests {
+    client: Client,
+    url: String,
+    worker: Option<JoinHandle<()>>,
+    patience: Duration,
+}
+
+impl Requests {
+    /// Requests to whatever answers there.
+    #[must_use]
+    pub fn to(url: String, patience: Duration) -> Self {
+        Self {
+            client: exchange::client(),
+            url,
+            worker: None,
+            patience,
+        }
+    }
+
+    /// Connects a worker, and registers a function and an http trigger for it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be.
+    pub async fn open(
+        url: &str,
+        http_url: &str,
+        hello: bool,
+        patience: Duration,
+    ) -> Result<Self, LoadError> {
+        let id = format!("bench-{}", Uuid::new_v4().simple());
+        let mut worker = Peer::connect(url, hello, patience).await?;
+        worker
+            .send(format!(r#"{{"type":"registerfunction","id":"{id}"}}"#))
+            .await?;
+        worker
+            .send(format!(
+                r#"{{"type":"registertrigger","id":"{id}","trigger_type":"http","function_id":"{id}","config":{{"path":"/{id}","method":"GET"}}}}"#
+            ))
+            .await?;
+        loop {
+            let frame = worker.hear("the result of a registration").await?;
+            let Some(heard) = Heard::read(&frame) else {
+                continue;
+            };
+            if heard.kind == "triggerregistrationresult" && heard.id == Some(&*id) {
+                if let Some(refusal) = heard.refusal() {
+                    return Err(LoadError::Refused {
+                        what: "an http trigger",
+                        answer: refusal.to_owned(),
+                    });
+                }
+                break;
+            }
+        }
+        let worker = tokio::spawn(async move { while answer(&mut worker).await.is_ok() {} });
+        Ok(Self {
+            worker: Some(worker),
+            ..Self::to(format!("{http_url}/{id}"), patience)
+        })
+    }
+
+    /// Makes so many requests, one after another.
+    pub async fn make(&self, requests: usize) -> Served {
+        let mut latencies = Vec::with_capacity(requests);
+        let began = Instant::now();
+        for _ in 0..requests {
+            let sent = Instant::now();
+            if let Ok(true) = timeout(self.patience, self.ask()).await {
+                latencies.push(sent.elapsed());
+            }
+        }
+        Served {
+            took: began.elapsed(),
+            answered: latencies.len(),
+            lost: requests - latencies.len(),
+            latencies: Figures::from(latencies),
+        }
+    }
+
+    async fn ask(&self) -> bool {
+        let Ok(request) = Request::get(&self.url).body(Full::new(Bytes::new())) else {
+            return false;
+        };
+        let Ok(response) = self.client.request(request).await else {
+            return false;
+        };
+        response.status().is_success() && response.into_body().collect().await.is_ok()
+    }
+
+    /// Ends the worker's session.
+    pub async fn close(self) {
+        if let Some(worker) = self.worker {
+            worker.abort();
+            let _ = worker.await;
+        }
+    }
+}
+
+async fn answer(worker: &mut Peer) -> Result<(), LoadError> {
+    const RESULT: &str = r#"{"status_code":200,"body":""}"#;
+    let frame = worker.next().await?;
+    if let Some(call) = Heard::read(&frame)
+        && call.kind == "invokefunction"
+        && let Some(id) = call.invocation_id
+    {
+        let function = call.function_id;
+        let answer = format!(
+            r#"{{"type":"invocationresult","invocation_id":"{id}","function_id":"{function}","result":{RESULT}}}"#
+        );
+        worker.send(answer).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! A worker or a caller that costs as little as it can.
+
+use std::time::Duration;
+
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+use super::LoadError;
+use crate::session::{self, HELLO, Socket};
+
+const WRITE_BUFFER_BYTES: usize = 64 << 10;
+
+/// The fields that a load looks at.
+#[derive(Debug, Deserialize)]
+pub(super) struct Heard<'f> {
+    #[serde(rename = "type", default)]
+    pub(super) kind: &'f str,
+    #[serde(borrow, default)]
+    pub(super) id: Option<&'f str>,
+    #[serde(default)]
+    pub(super) function_id: &'f str,
+    #[serde(borrow, default)]
+    pub(super) invocation_id: Option<&'f str>,
+    #[serde(borrow, default)]
+    pub(super) data: Option<&'f RawValue>,
+    #[serde(borrow, default)]
+    pub(super) error: Option<&'f RawValue>,
+}
+
+impl<'f> Heard<'f> {
+    /// What a frame says; a frame of no interest if it is not of a form that could be meant.
+    pub(super) fn read(frame: &'f str) -> Option<Self> {
+        serde_json::from_str(frame).ok()
+    }
+
+    /// What went wrong, if something did.
+    pub(super) fn refusal(&self) -> Option<&'f str> {
+        self.error.map(RawValue::get).filter(|it| *it != "null")
+    }
+}
+
+/// A session of a load. What is sent is written when there is nothing left to read.
+#[derive(Debug)]
+pub(super) struct Peer {
+    socket: Socket,
+    patience: Duration,
+}
+
+impl Peer {
+    pub(super) async fn connect(
+        url: &str,
+        hello: bool,
+        patience: Duration,
+    ) -> Result<Self, LoadError> {
+        let opened = timeout(patience, session::open(url, WRITE_BUFFER_BYTES)).await;
+        let socket = opened
+            .map_err(|_| LoadError::Unreachable(format!("{url} does not answer")))?
+            .map_err(|why| LoadError::Unreachable(format!("{url}: {why}")))?;
+        let mut peer = Self { socket, patience };
+        if hello {
+            peer.send(HELLO.to_owned()).await?;
+        }
+        Ok(peer)
+    }
+
+    /// Sends a frame with what is read or written next.
+    pub(super) async fn send(&mut self, frame: String) -> Result<(), LoadError> {
+        let sent = self.socket.feed(Message::text(frame)).await;
+        sent.map_err(|error| ended(&error))
+    }
+
+    pub(super) async fn flush(&mut self) -> Result<(), LoadError> {
+        self.socket.flush().await.map_err(|error| ended(&error))
+    }
+
+    /// The next text frame, whenever it comes.
+    pub(super) async fn next(&mut self) -> Result<Utf8Bytes, LoadError> {
+        loop {
+            let message = match self.socket.next().now_or_never() {
+                Some(message) => message,
+                None => {
+                    self.flush().await?;
+                    self.socket.next().await
+                }
+            };
+            match message {
+                Some(Ok(Message::Text(frame))) => return Ok(frame),
+                Some(Ok(Message::Close(_))) | None => return Err(LoadError::Ended(String::new())),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(ended(&error)),
+            }
+        }
+    }
+
+    /// The next text frame, unless it takes too long.
+    pub(super) async fn hear(&mut self, what: &'static str) -> Result<Utf8Bytes, LoadError> {
+        let patience = self.patience;
+        let heard = timeout(patience, self.next()).await;
+        heard.unwrap_or(Err(LoadError::Silent { what, patience }))
+    }
+
+    /// Listens for the answer to a WebSocket ping: an engine that handles what a session sends in
+    /// order has then seen all of it.
+    pub(super) async fn fence(&mut self) -> Result<(), LoadError> {
+        const PAYLOAD: &[u8] = b"fence";
+        let asked = self.socket.send(Message::Ping(PAYLOAD.into())).await;
+        asked.map_err(|error| ended(&error))?;
+        let deadline = Instant::now() + self.patience;
+        loop {
+            match timeout_at(deadline, self.socket.next()).await {
+                Ok(Some(Ok(Message::Pong(payload)))) if *payload == *PAYLOAD => return Ok(()),
+                Ok(Some(Ok(_))) => {}
+                Ok(Some(Err(error))) => return Err(ended(&error)),
+                Ok(None) => return Err(LoadError::Ended(String::new())),
+                Err(_) => {
+                    return Err(LoadError::Silent {
+                        what: "the answer to a WebSocket ping",
+                        patience: self.patience,
+                    });
+                }
+            }
+        }
+    }
+
+    pub(super) async fn close(mut self) {
+        let closing = async {
+            if self.socket.close(None).await.is_ok() {
+                while let Some(Ok(_)) = self.socket.next().await {}
+            }
+        };
+        let _ = timeout(self.patience, closing).await;
+    }
+}
+
+fn ended(error: &Error) -> LoadError {
+    LoadError::Ended(format!(": {error}"))
+}

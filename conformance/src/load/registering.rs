@@ -1,0 +1,185 @@
+//! Many registrations of one session.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{
+    LoadError,
+    peer::{Heard, Peer},
+};
+
+/// How many registrations of triggers are without an answer at once.
+const AT_ONCE: usize = 256;
+
+/// What is registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Functions, which nothing answers.
+    Function,
+    /// Triggers for a path each.
+    Http,
+    /// Triggers for one time each hour.
+    Cron,
+    /// Triggers for a queue each.
+    Queue,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Function, Self::Http, Self::Cron, Self::Queue];
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Function => "functions",
+            Self::Http => "http triggers",
+            Self::Cron => "cron triggers",
+            Self::Queue => "queue triggers",
+        }
+    }
+
+    /// The type and the config of its triggers, as the documents have them.
+    fn trigger(self, label: &str) -> Option<(&'static str, String)> {
+        Some(match self {
+            Self::Function => return None,
+            Self::Http => ("http", format!(r#"{{"path":"/{label}","method":"GET"}}"#)),
+            Self::Cron => (
+                "cron",
+                r#"{"schedule":"0 * * * *","timezone":"UTC"}"#.to_owned(),
+            ),
+            Self::Queue => (
+                "queue",
+                format!(r#"{{"queue_name":"{label}","batch_size":10,"visibility_timeout":30}}"#),
+            ),
+        })
+    }
+}
+
+/// A session that registers.
+#[derive(Debug)]
+pub struct Registrations {
+    peer: Peer,
+    run: String,
+    kind: Kind,
+    begun: usize,
+}
+
+/// How registering so many went.
+#[derive(Clone, Copy, Debug)]
+pub struct Registering {
+    /// How many were registered.
+    pub registered: usize,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Registering {
+    /// Registrations a second.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a rate")]
+        let registered = self.registered as f64;
+        registered / self.took.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+}
+
+impl Registrations {
+    /// Connects, and registers what triggers are for.
+    ///
+    /// # Errors
+    ///
+    /// When there is no session to be had.
+    pub async fn open(
+        url: &str,
+        hello: bool,
+        kind: Kind,
+        patience: Duration,
+    ) -> Result<Self, LoadError> {
+        let mut peer = Peer::connect(url, hello, patience).await?;
+        let run = format!("bench-{}", Uuid::new_v4().simple());
+        peer.send(format!(r#"{{"type":"registerfunction","id":"{run}"}}"#))
+            .await?;
+        peer.fence().await?;
+        Ok(Self {
+            peer,
+            run,
+            kind,
+            begun: 0,
+        })
+    }
+
+    /// Registers so many more.
+    ///
+    /// # Errors
+    ///
+    /// When one is refused, or not answered.
+    pub async fn register(&mut self, count: usize) -> Result<Registering, LoadError> {
+        let began = Instant::now();
+        match self.kind {
+            Kind::Function => self.register_functions(count).await?,
+            Kind::Http | Kind::Cron | Kind::Queue => self.register_triggers(count).await?,
+        }
+        Ok(Registering {
+            registered: count,
+            took: began.elapsed(),
+        })
+    }
+
+    async fn register_functions(&mut self, count: usize) -> Result<(), LoadError> {
+        for _ in 0..count {
+            let label = self.label();
+            self.peer
+                .send(format!(r#"{{"type":"registerfunction","id":"{label}"}}"#))
+                .await?;
+        }
+        self.peer.fence().await
+    }
+
+    async fn register_triggers(&mut self, count: usize) -> Result<(), LoadError> {
+        let (mut sent, mut answered) = (0, 0);
+        while answered < count {
+            while sent < count && sent - answered < AT_ONCE {
+                let label = self.label();
+                let Some((trigger_type, config)) = self.kind.trigger(&label) else {
+                    return Ok(());
+                };
+                let function = &self.run;
+                let frame = format!(
+                    r#"{{"type":"registertrigger","id":"{label}","trigger_type":"{trigger_type}","function_id":"{function}","config":{config}}}"#
+                );
+                self.peer.send(frame).await?;
+                sent += 1;
+            }
+            let frame = self.peer.hear("the result of a registration").await?;
+            let Some(heard) = Heard::read(&frame) else {
+                continue;
+            };
+            if heard.kind != "triggerregistrationresult"
+                || heard.id.is_none_or(|id| !id.starts_with(&self.run))
+            {
+                continue;
+            }
+            if let Some(refusal) = heard.refusal() {
+                return Err(LoadError::Refused {
+                    what: "a trigger",
+                    answer: refusal.to_owned(),
+                });
+            }
+            answered += 1;
+        }
+        Ok(())
+    }
+
+    fn label(&mut self) -> String {
+        self.begun += 1;
+        format!("{}-{}", self.run, self.begun)
+    }
+
+    /// Ends the session, and with it its registrations.
+    pub async fn close(self) {
+        self.peer.close().await;
+    }
+}
