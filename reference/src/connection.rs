@@ -11,15 +11,16 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::watch,
-    time::{sleep, timeout},
+    time::{Interval, MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Error, Message, error::ProtocolError, protocol::CloseFrame},
+    tungstenite::{Bytes, Error, Message, error::ProtocolError, protocol::CloseFrame},
 };
 
 use crate::{
     Limits,
+    access::Gate,
     handshake::{Welcomed, welcome},
     hub::Hub,
     outbox::{Outgoing, Outlet},
@@ -35,7 +36,7 @@ const TELEMETRY_PATH: &str = "/otel";
 pub(crate) struct Shared {
     pub(crate) hub: Arc<Hub>,
     pub(crate) limits: Limits,
-    pub(crate) allowed_origins: Vec<String>,
+    pub(crate) gate: Gate,
 }
 
 pub(crate) async fn serve(
@@ -49,10 +50,9 @@ pub(crate) async fn serve(
         _ = stopped.wait_for(|stopped| *stopped) => return,
     };
     match welcomed {
-        Ok(Some(Welcomed { mut socket, path })) if path == TELEMETRY_PATH => {
-            let read = async { while let Some(Ok(_)) = socket.next().await {} };
+        Ok(Some(Welcomed { socket, path })) if path == TELEMETRY_PATH => {
             tokio::select! {
-                () = read => {}
+                () = swallow(socket, &shared.limits) => {}
                 _ = stopped.wait_for(|stopped| *stopped) => {}
             }
         }
@@ -67,6 +67,68 @@ pub(crate) async fn serve(
 }
 
 pub(crate) type Socket = WebSocketStream<TcpStream>;
+
+/// Reads what nobody wants, for as long as somebody is there.
+async fn swallow(mut socket: Socket, limits: &Limits) {
+    let mut pulse = Pulse::new(limits);
+    loop {
+        tokio::select! {
+            message = socket.next() => match message {
+                Some(Ok(_)) => pulse.heard(),
+                Some(Err(_)) | None => return,
+            },
+            beat = pulse.beat() => match beat {
+                Beat::Alive => {}
+                Beat::Silent if socket.send(Message::Ping(Bytes::new())).await.is_ok() => {}
+                Beat::Silent | Beat::Gone => return,
+            },
+        }
+    }
+}
+
+/// Whether a peer is still there (D-30). Nothing of it is paid for each message but a flag.
+struct Pulse {
+    beats: Interval,
+    heard: bool,
+    silent_beats: u32,
+}
+
+enum Beat {
+    Alive,
+    /// Nothing has come since the last beat: it is to be asked.
+    Silent,
+    Gone,
+}
+
+impl Pulse {
+    fn new(limits: &Limits) -> Self {
+        let mut beats = interval(limits.silence_time_max / 4);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            beats,
+            heard: true,
+            silent_beats: 0,
+        }
+    }
+
+    fn heard(&mut self) {
+        self.heard = true;
+    }
+
+    /// The next beat. Nothing is lost if it is not waited for.
+    async fn beat(&mut self) -> Beat {
+        self.beats.tick().await;
+        self.silent_beats = match std::mem::take(&mut self.heard) {
+            true => 0,
+            false => self.silent_beats + 1,
+        };
+        match self.silent_beats {
+            0 => Beat::Alive,
+            1 | 2 => Beat::Silent,
+            _ => Beat::Gone,
+        }
+    }
+}
 
 /// A session's connection. Its session ends with it, however it ends.
 struct Connection<'a> {
@@ -84,6 +146,8 @@ enum End {
     Engine(CloseFrame),
     /// The engine closes it, and the peer does not even take what comes before.
     Stuck,
+    /// The peer has said nothing for too long.
+    Silent,
 }
 
 impl<'a> Connection<'a> {
@@ -114,7 +178,7 @@ impl<'a> Connection<'a> {
                 // Lets the reply to the peer's Close frame out.
                 End::Peer => while let Some(Ok(_)) = socket.next().await {},
                 End::Engine(frame) => close(&mut socket, frame).await,
-                End::Stuck => {}
+                End::Stuck | End::Silent => {}
             }
         };
         // A peer that does not answer is left to the operating system.
@@ -134,6 +198,7 @@ impl<'a> Connection<'a> {
         let last_moment = sleep(shared.limits.close_time_max);
         tokio::pin!(writing, last_moment);
         let (mut readable, mut closing) = (true, false);
+        let mut pulse = Pulse::new(&shared.limits);
         loop {
             tokio::select! {
                 // What has been answered is written before more is read, a Close frame above all.
@@ -148,9 +213,20 @@ impl<'a> Connection<'a> {
                 () = load.overflowed(), if !closing => {
                     shared.hub.handle(Input::Overflowed { session });
                 }
-                message = stream.next(), if readable => match take_in(shared, session, message) {
-                    ControlFlow::Continue(still_readable) => readable = still_readable,
-                    ControlFlow::Break(()) => return End::Peer,
+                message = stream.next(), if readable => {
+                    pulse.heard();
+                    match take_in(shared, session, message) {
+                        ControlFlow::Continue(still_readable) => readable = still_readable,
+                        ControlFlow::Break(()) => return End::Peer,
+                    }
+                }
+                beat = pulse.beat(), if !closing => match beat {
+                    Beat::Alive => {}
+                    Beat::Silent => shared.hub.ping(session),
+                    Beat::Gone => {
+                        tracing::warn!("a worker has been silent for too long, and is given up");
+                        return End::Silent;
+                    }
                 },
             }
         }
@@ -215,6 +291,11 @@ async fn write(sink: &mut SplitSink<Socket, Message>, outlet: &mut Outlet) -> En
                         return End::Peer;
                     }
                     outlet.written(bytes);
+                }
+                Outgoing::Ping => {
+                    if sink.feed(Message::Ping(Bytes::new())).await.is_err() {
+                        return End::Peer;
+                    }
                 }
                 Outgoing::Close { code, reason } => {
                     if sink.flush().await.is_err() {

@@ -7,13 +7,14 @@ use tokio_tungstenite::{
         Error,
         error::ProtocolError,
         handshake::server::{Callback, ErrorResponse, Request, Response},
-        http::{StatusCode, header::ORIGIN},
+        http::{HeaderValue, header::WWW_AUTHENTICATE},
         protocol::{Role, WebSocketConfig},
     },
 };
 
 use crate::{
     Limits,
+    access::{Gate, Refused},
     connection::{BUFFER_BYTES, Shared, Socket, linger},
 };
 
@@ -24,7 +25,7 @@ pub(crate) struct Welcomed {
     pub(crate) path: String,
 }
 
-/// Upgrades a connection; there is none if a web page was refused.
+/// Upgrades a connection; there is none if somebody was refused.
 ///
 /// # Errors
 ///
@@ -36,7 +37,7 @@ pub(crate) async fn welcome(
     // Frames are small and a caller waits for each: they must not wait for one another.
     tcp.set_nodelay(true).map_err(|error| error.to_string())?;
     let mut handshake = Handshake {
-        allowed_origins: &shared.allowed_origins,
+        gate: &shared.gate,
         path: String::new(),
     };
     let config = config(&shared.limits);
@@ -110,36 +111,27 @@ async fn redirect(tcp: &mut TcpStream, has_body: bool) {
 }
 
 struct Handshake<'a> {
-    allowed_origins: &'a [String],
+    gate: &'a Gate,
     path: String,
 }
 
 impl Callback for &mut Handshake<'_> {
-    /// Only browsers send an `Origin`, and a page must not be able to act as a worker (D-22).
     fn on_request(self, request: &Request, response: Response) -> Result<Response, ErrorResponse> {
-        let origin = request
-            .headers()
-            .get(ORIGIN)
-            .map(|value| String::from_utf8_lossy(value.as_bytes()));
-        match origin {
-            Some(origin) if !self.allowed_origins.iter().any(|it| *it == origin) => {
-                Err(refusal(&origin))
-            }
-            _ => {
-                request.uri().path().clone_into(&mut self.path);
-                Ok(response)
-            }
-        }
+        self.gate
+            .admit_worker(request.uri(), request.headers())
+            .map_err(|refused| refusal(&refused))?;
+        request.uri().path().clone_into(&mut self.path);
+        Ok(response)
     }
 }
 
-fn refusal(origin: &str) -> ErrorResponse {
-    tracing::warn!(
-        "refused a connection from a web page of `{}`",
-        origin.escape_debug()
-    );
-    let body = "web pages may not connect to this engine; see --allow-origin\n";
-    let mut response = ErrorResponse::new(Some(body.to_owned()));
-    *response.status_mut() = StatusCode::FORBIDDEN;
+fn refusal(refused: &Refused) -> ErrorResponse {
+    refused.log();
+    let mut response = ErrorResponse::new(Some(format!("{}\n", refused.message())));
+    *response.status_mut() = refused.status();
+    if *refused == Refused::Token {
+        let scheme = HeaderValue::from_static("Bearer");
+        response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+    }
     response
 }

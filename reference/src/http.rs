@@ -13,12 +13,13 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, sync::watch, time::timeout};
 
 use self::{body::Budget, line::Line, pace::Pace};
-use crate::{HttpLimits, Limits, connection::linger, hub::Hub};
+use crate::{HttpLimits, Limits, access::Gate, connection::linger, hub::Hub};
 
 /// What every connection of the port shares.
 #[derive(Debug)]
 pub(crate) struct Front {
     hub: Arc<Hub>,
+    gate: Gate,
     limits: HttpLimits,
     close_time_max: Duration,
     /// For the bodies that are being read.
@@ -28,9 +29,10 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    pub(crate) fn new(hub: Arc<Hub>, limits: &Limits) -> Self {
+    pub(crate) fn new(hub: Arc<Hub>, gate: Gate, limits: &Limits) -> Self {
         Self {
             hub,
+            gate,
             limits: limits.http,
             close_time_max: limits.close_time_max,
             bodies: Budget::new(limits.http.bodies_bytes_max),

@@ -119,6 +119,13 @@ impl Hub {
         self.carry_out(state, Input::Disconnected { session });
     }
 
+    /// Asks a session whether it is still there (D-30).
+    pub(crate) fn ping(&self, session: SessionId) {
+        if let Some(outbox) = self.lock().outboxes.get(&session) {
+            outbox.ping();
+        }
+    }
+
     /// Answers every call in flight, closes every session, and opens no more (D-23).
     pub(crate) fn stop(&self) {
         let mut state = self.lock();

@@ -13,6 +13,7 @@
 //! # }
 //! ```
 
+mod access;
 mod connection;
 mod fault;
 mod handshake;
@@ -30,6 +31,7 @@ mod world;
 pub use reference_core as core;
 
 pub use self::{
+    access::{Access, Token},
     limits::{HttpLimits, Limits},
     lookup::{Resolver, SystemResolver},
     server::{HttpBindError, Options, Server},

@@ -30,6 +30,10 @@ pub struct Limits {
     /// How long a closing session is given to take what was sent before, and then again to answer
     /// the Close frame; and a closing HTTP connection, likewise.
     pub close_time_max: Duration,
+    /// How long nothing may come from a session, answers to the pings included that it is sent
+    /// meanwhile; then it ends, at three quarters of it at the earliest (D-30). A message counts
+    /// once it is there as a whole.
+    pub silence_time_max: Duration,
     /// What requests for http triggers are held to.
     pub http: HttpLimits,
 }
@@ -77,6 +81,7 @@ impl Default for Limits {
             lookup_time_max: Duration::from_secs(10),
             handshake_time_max: Duration::from_secs(10),
             close_time_max: Duration::from_secs(2),
+            silence_time_max: Duration::from_secs(28),
             http: HttpLimits::default(),
         }
     }

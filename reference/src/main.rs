@@ -10,8 +10,8 @@ use std::{
 
 use clap::{Parser, ValueEnum};
 use reference::{
-    HttpBindError, HttpLimits, Limits, NarrowedEnvironment, Options, ProcessEnvironment, Server,
-    SystemClock, SystemResolver,
+    Access, HttpBindError, HttpLimits, Limits, NarrowedEnvironment, Options, ProcessEnvironment,
+    Server, SystemClock, SystemResolver, Token,
     core::{Engine, Environment, OutboundPolicy, QueueLimits, Reach, Settings},
 };
 use tracing::level_filters::LevelFilter;
@@ -32,7 +32,7 @@ struct Cli {
     listen: SocketAddr,
 
     /// Where requests for http triggers are served; port 0 takes any that is free, and `off`
-    /// serves none. Web pages may send them, and the `Host` that they name is not checked.
+    /// serves none. Web pages may send them, unless a token is asked for.
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -45,6 +45,12 @@ struct Cli {
     #[arg(long, value_name = "MS", env = "REFERENCE_CALL_TIMEOUT_MS", default_value_t = 30_000,
           value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
     call_timeout_ms: u64,
+
+    /// How long a worker may be silent, in milliseconds, answers to the pings included that it is
+    /// sent meanwhile; then its session ends.
+    #[arg(long, value_name = "MS", env = "REFERENCE_SILENCE_TIME_MS", default_value_t = 28_000,
+          value_parser = clap::value_parser!(u64).range(100..=86_400_000))]
+    silence_time_ms: u64,
 
     /// The largest frame that is read, in bytes.
     #[arg(long, value_name = "BYTES", env = "REFERENCE_FRAME_BYTES_MAX", default_value_t = 16 << 20,
@@ -69,6 +75,18 @@ struct Cli {
     /// A web origin whose pages may connect, such as `http://localhost:3000`; repeatable.
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
+
+    /// A name under which the engine may be asked for, beside `localhost` and addresses;
+    /// repeatable. Where it listens for other machines any name will do unless one is given.
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
+
+    /// A token that workers and requests for http triggers have to show, as `Authorization:
+    /// Bearer TOKEN`. Other users of the machine can read command lines: rather say it in the
+    /// environment.
+    #[arg(long, value_name = "TOKEN", env = "REFERENCE_TOKEN", hide_env_values = true,
+          value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    token: Option<String>,
 
     /// How far the endpoints of functions may be; link-local addresses and those at which clouds
     /// serve credentials are never called.
@@ -160,7 +178,7 @@ fn fail(message: &str) -> ExitCode {
 }
 
 async fn serve(cli: Cli) -> Result<(), String> {
-    let listen = cli.listen;
+    let (listen, has_token) = (cli.listen, cli.token.is_some());
     let mut stop =
         StopSignals::install().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let server = Server::bind(listen, options(cli))
@@ -168,7 +186,12 @@ async fn serve(cli: Cli) -> Result<(), String> {
         .map_err(|error| cannot_bind(&error, listen))?;
     for address in [Some(server.address()), server.http_address()] {
         if let Some(address) = address.filter(|address| !address.ip().is_loopback()) {
-            tracing::warn!("{address} can be reached from other machines, by anybody");
+            let by = if has_token {
+                "by whoever has the token"
+            } else {
+                "by anybody"
+            };
+            tracing::warn!("{address} can be reached from other machines, {by}");
         }
     }
     announce(&server);
@@ -208,13 +231,18 @@ fn options(cli: Cli) -> Options {
         },
         limits: Limits {
             frame_bytes_max: cli.frame_bytes_max as usize,
+            silence_time_max: Duration::from_millis(cli.silence_time_ms),
             http: HttpLimits {
                 body_bytes_max: cli.http_body_bytes_max as usize,
                 ..HttpLimits::default()
             },
             ..Limits::default()
         },
-        allowed_origins: cli.allow_origin,
+        access: Access {
+            origins: cli.allow_origin,
+            hosts: cli.allow_host,
+            token: cli.token.as_deref().map(Token::new),
+        },
     }
 }
 

@@ -15,6 +15,8 @@ use tokio::sync::{
 #[derive(Debug)]
 pub(crate) enum Outgoing {
     Frame(String),
+    /// A WebSocket ping (D-30).
+    Ping,
     Close {
         code: CloseCode,
         reason: &'static str,
@@ -71,6 +73,11 @@ impl Outbox {
             self.load.bytes.fetch_add(bytes, Ordering::Relaxed);
             self.queue_up(Outgoing::Frame(frame));
         }
+    }
+
+    /// Queues a ping.
+    pub(crate) fn ping(&self) {
+        self.queue_up(Outgoing::Ping);
     }
 
     /// Queues a Close frame, and tells the connection that the end has begun.

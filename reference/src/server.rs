@@ -16,7 +16,8 @@ use tokio::{
 };
 
 use crate::{
-    Clock, Limits, ProcessEnvironment, Resolver, SystemClock, SystemResolver,
+    Access, Clock, Limits, ProcessEnvironment, Resolver, SystemClock, SystemResolver,
+    access::Gate,
     connection::{self, Shared},
     http::{self, Front},
     hub::Hub,
@@ -41,15 +42,13 @@ pub struct Options {
     /// Where requests for http triggers are served (RT-04); port 0 takes any that is free. By
     /// default that of this machine alone.
     ///
-    /// Web pages may send them, whatever their `Origin`. The `Host` that they name is not
-    /// checked: a page whose own name has come to point at this address can read the answers
-    /// too, so functions behind http triggers must not take a request from this machine for one
-    /// of its owner's.
+    /// Web pages may send them, whatever their `Origin`, unless a token is asked for: functions
+    /// behind http triggers must not take a request from this machine for one of its owner's.
     pub http: Option<SocketAddr>,
     /// What peers are held to.
     pub limits: Limits,
-    /// The `Origin`s of web pages that may connect (D-22).
-    pub allowed_origins: Vec<String>,
+    /// Who may speak to it (D-22, D-31).
+    pub access: Access,
 }
 
 impl Default for Options {
@@ -62,7 +61,7 @@ impl Default for Options {
             clock: Box::new(SystemClock::default()),
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             limits: Limits::default(),
-            allowed_origins: Vec::new(),
+            access: Access::default(),
         }
     }
 }
@@ -113,7 +112,9 @@ impl Server {
         );
         let (stop, stopped) = watch::channel(false);
         let accepting_http = http_listener.map(|listener| {
-            let front = Arc::new(Front::new(Arc::clone(&hub), &limits));
+            let own = options.http.unwrap_or(address);
+            let gate = Gate::new(options.access.clone(), own.ip());
+            let front = Arc::new(Front::new(Arc::clone(&hub), gate, &limits));
             let (most, stop) = (limits.http.connections_max, stopped.clone());
             tokio::spawn(accept(listener, most, stopped.clone(), move |tcp, peer| {
                 http::serve(tcp, peer, Arc::clone(&front), stop.clone())
@@ -122,7 +123,7 @@ impl Server {
         let shared = Arc::new(Shared {
             hub,
             limits,
-            allowed_origins: options.allowed_origins,
+            gate: Gate::new(options.access, address.ip()),
         });
         let (serving, stop_serving) = (Arc::clone(&shared), stopped.clone());
         let accepting = accept(listener, usize::MAX, stopped, move |tcp, peer| {

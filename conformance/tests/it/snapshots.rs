@@ -11,7 +11,7 @@ use conformance::{
     verdict::{Outcome, Status, Unrun},
 };
 use reference::{
-    FixedEnvironment, Limits, Options, Server,
+    Access, FixedEnvironment, Limits, Options, Server, Token,
     core::{Engine, QueueLimits, Settings},
 };
 use serde_json::{Value, json};
@@ -317,6 +317,16 @@ async fn answers_to_requests_that_call_no_function() {
     }
     let large = format!("\"{}\"", "x".repeat(2 << 20));
     answers += &asked(&server, "POST", "/orders/7", &large).await;
+    answers += &asked(&server, "GET", "http://evil.test/orders/7", "").await;
+    let with_a_token = Options {
+        access: Access {
+            token: Some(Token::new("tok-3n")),
+            ..Access::default()
+        },
+        ..embedded::options()
+    };
+    let server = Server::bind("127.0.0.1:0", with_a_token).await.unwrap();
+    answers += &asked(&server, "GET", "/orders/7", "").await;
     insta::assert_snapshot!(answers);
 }
 

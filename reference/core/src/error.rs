@@ -57,6 +57,10 @@ pub enum Code {
     QueueFull,
     /// Of an HTTP request: it cannot be read.
     BadRequest,
+    /// Of an HTTP request: it does not show the token that the engine asks for (D-31).
+    Unauthorized,
+    /// Of an HTTP request: it names a host that the engine is not (D-31).
+    Forbidden,
     /// Of an HTTP request: no trigger has its path.
     RouteNotFound,
     /// Of an HTTP request: triggers have its path, but none has its method.
@@ -93,6 +97,8 @@ impl Code {
             Self::InvalidMessage => "invalid_message",
             Self::QueueFull => "queue_full",
             Self::BadRequest => "bad_request",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
             Self::RouteNotFound => "route_not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::PayloadTooLarge => "payload_too_large",

@@ -16,7 +16,7 @@ use super::{
     body::{self, NotRead, Outgoing, Whole},
     pace::Turn,
 };
-use crate::hub::Exchange;
+use crate::{access::Refused, hub::Exchange};
 
 /// Has a request answered. What is refused here ends its connection, since the rest of the
 /// request may still be on its way.
@@ -40,6 +40,10 @@ pub(super) async fn to(
 }
 
 async fn ask(head: &Parts, body: Incoming, front: &Front) -> Result<HttpAnswer, HttpAnswer> {
+    front
+        .gate
+        .admit(&head.uri, &head.headers)
+        .map_err(|refused| forbidden(&refused))?;
     let target = target(head, front)?;
     let body = read(body, front).await?;
     let headers: Vec<(&str, &[u8])> = head
@@ -132,6 +136,20 @@ async fn read(body: Incoming, front: &Front) -> Result<Whole, HttpAnswer> {
         }
         NotRead::Broken => HttpAnswer::bad_request("The body is not what its headers announce"),
     })
+}
+
+fn forbidden(refused: &Refused) -> HttpAnswer {
+    refused.log();
+    let code = match refused {
+        Refused::Token => Code::Unauthorized,
+        Refused::Host(_) | Refused::Origin(_) => Code::Forbidden,
+    };
+    let mut answer = refusal(refused.status().as_u16(), code, refused.message());
+    if *refused == Refused::Token {
+        let challenge = ("www-authenticate".to_owned(), "Bearer".to_owned());
+        answer.headers.push(challenge);
+    }
+    answer
 }
 
 /// The engine's own answer to what it does not take in.

@@ -96,7 +96,7 @@ impl Worker {
         timeout(time, self.outlet.take(&mut batch, 1)).await.ok()?;
         match batch.pop()? {
             Outgoing::Frame(frame) => Some(frame),
-            Outgoing::Close { .. } => None,
+            Outgoing::Ping | Outgoing::Close { .. } => None,
         }
     }
 }

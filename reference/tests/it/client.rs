@@ -58,9 +58,13 @@ impl Client {
 
     /// The next text frame.
     pub(crate) async fn text(&mut self) -> String {
-        match self.next().await {
-            Some(Message::Text(text)) => text.to_string(),
-            other => panic!("expected a text frame, got {other:?}"),
+        loop {
+            match self.next().await {
+                Some(Message::Text(text)) => return text.to_string(),
+                // By reading it, it has been answered.
+                Some(Message::Ping(_)) => {}
+                other => panic!("expected a text frame, got {other:?}"),
+            }
         }
     }
 

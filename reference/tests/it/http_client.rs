@@ -38,7 +38,7 @@ pub(crate) fn request(method: &str, target: &str, headers: &str, body: &str) -> 
         0 => String::new(),
         bytes => format!("Content-Length: {bytes}\r\n"),
     };
-    format!("{method} {target} HTTP/1.1\r\nHost: x\r\n{headers}{length}\r\n{body}")
+    format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}{length}\r\n{body}")
 }
 
 pub(crate) struct Http {

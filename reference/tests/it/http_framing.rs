@@ -94,22 +94,22 @@ async fn what_could_be_read_as_two_requests_is_refused() {
     let mut worker = worker(&server, json!({"path": "/a", "method": "POST"})).await;
     let smuggled = get("/smuggled");
     for head in [
-        "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\n",
-        "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 4, 4\r\n\r\n",
-        "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: +4\r\n\r\n",
-        "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length : 4\r\n\r\n",
-        "POST /a HTTP/1.1\r\nHost: x\r\nX-A: b\r\n Content-Length: 4\r\n\r\n",
-        "POST /a HTTP/1.1\r\nHost: x\r\nX-A: b\rContent-Length: 4\r\n\r\n",
-        "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n",
-        "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
-        "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
-        "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
-        "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
-        "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
-        "POST /a HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4, 4\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: +4\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length : 4\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: localhost\r\nX-A: b\r\n Content-Length: 4\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: localhost\r\nX-A: b\rContent-Length: 4\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        "POST /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
+        "POST /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
+        "POST /a HTTP/1.1\r\nHost: localhost\r\nHost: y\r\n\r\n",
         "POST /a HTTP/1.1\r\n\r\n",
-        "POST /a b HTTP/1.1\r\nHost: x\r\n\r\n",
-        "POST  /a HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST /a b HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "POST  /a HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "POST /a HTTP/1.1\nno header\n\n",
     ] {
         let mut client = Http::connect(&server).await;
@@ -120,8 +120,8 @@ async fn what_could_be_read_as_two_requests_is_refused() {
     }
     // RFC 9112, section 6.3: the chunks count, and the connection ends.
     for head in [
-        "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
-        "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n",
     ] {
         let mut client = Http::connect(&server).await;
         client.send(format!("{head}0\r\n\r\n{smuggled}")).await;
@@ -149,7 +149,7 @@ async fn upgrades_to_websocket_and_tunnels_are_refused() {
     assert_eq!((answer.status, &*answer.code()), (400, "bad_request"));
     assert!(answer.text().contains("--listen"), "{}", answer.text());
     let mut client = Http::connect(&server).await;
-    let tunnel = "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n";
+    let tunnel = "CONNECT localhost:443 HTTP/1.1\r\nHost: localhost:443\r\n\r\n";
     assert_eq!(client.ask(tunnel).await.status, 501);
     assert_eq!(client.rest().await, b"");
     // RFC 9110, section 7.8: an offer that is not taken up is no fault.
@@ -169,7 +169,7 @@ async fn targets_are_taken_as_they_are_sent() {
     let server = serve(Options::default()).await;
     let mut worker = worker(&server, json!({"path": "/a/:b"})).await;
     let mut client = Http::connect(&server).await;
-    for target in ["http://elsewhere.test/a/x?q=1", "/a/x?q=1"] {
+    for target in ["http://app.localhost/a/x?q=1", "/a/x?q=1"] {
         client.send(get(target)).await;
         let call = worker.served().await;
         assert_eq!(call["data"]["path"], "/a/x");

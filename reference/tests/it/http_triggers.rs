@@ -30,7 +30,7 @@ async fn a_request_is_a_call_and_its_result_the_answer() {
             "path_params": {"id": "7 b"},
             "query_params": {"tag": ["x", "y"], "q": "1"},
             "headers": {
-                "host": "x", "x-twice": "a, b", "accept": "*/*", "traceparent": "00-a-b-01",
+                "host": "localhost", "x-twice": "a, b", "accept": "*/*", "traceparent": "00-a-b-01",
             },
             "body": null,
             "trigger": {"type": "http", "path": "/orders/:id", "method": "GET"},

@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod access;
 mod answers;
 mod client;
 mod endpoints;
@@ -28,5 +29,6 @@ mod process;
 mod queues;
 mod schedules;
 mod server;
+mod silence;
 #[cfg(unix)]
 mod tls;

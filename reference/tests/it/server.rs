@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::SinkExt;
 use reference::{
-    FixedEnvironment, Limits, Options, Server,
+    Access, FixedEnvironment, Limits, Options, Server,
     core::{Engine, Settings},
 };
 use tokio_tungstenite::{
@@ -128,7 +128,10 @@ async fn binary_frames_never_cost_the_session() {
 #[tokio::test]
 async fn a_web_page_is_refused_unless_its_origin_is_allowed() {
     let options = Options {
-        allowed_origins: vec!["http://localhost:3000".to_owned()],
+        access: Access {
+            origins: vec!["http://localhost:3000".to_owned()],
+            ..Access::default()
+        },
         ..Options::default()
     };
     let server = serve(options).await;
