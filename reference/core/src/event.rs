@@ -36,6 +36,42 @@ impl fmt::Display for Subject {
     }
 }
 
+/// What a registration is bound to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BoundTo {
+    /// Nothing but its worker.
+    Worker,
+    /// A function: the endpoint that serves it.
+    Endpoint {
+        /// The scheme, host and port of its URL.
+        origin: String,
+    },
+    /// A trigger: what it fires on, and what it calls.
+    Function {
+        /// The trigger's type.
+        trigger_type: String,
+        /// The function.
+        function_id: String,
+    },
+}
+
+impl fmt::Display for BoundTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Worker => Ok(()),
+            Self::Endpoint { origin } => write!(f, " at {}", OnOneLine(origin)),
+            Self::Function {
+                trigger_type,
+                function_id,
+            } => {
+                f.write_str(" (")?;
+                escape(trigger_type, &['`'], f)?;
+                write!(f, ") for function {}", Quoted(function_id))
+            }
+        }
+    }
+}
+
 /// One line of the log. Ids of peers are escaped, payloads and secrets are never in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -73,8 +109,8 @@ pub enum EventKind {
         subject: Subject,
         /// Its id.
         id: String,
-        /// What it is bound to, if anything.
-        detail: String,
+        /// What it is bound to.
+        bound_to: BoundTo,
     },
     /// Something was unregistered.
     Unregistered {
@@ -183,19 +219,14 @@ impl fmt::Display for EventKind {
                 "session ended: {reason}; \
                  removed functions: {functions}, triggers: {triggers}, trigger types: {trigger_types}"
             ),
-            Self::Described { name } => write!(f, "is `{}`", OnOneLine(name)),
+            Self::Described { name } => write!(f, "is {}", Quoted(name)),
             Self::Registered {
                 subject,
                 id,
-                detail,
-            } => write!(
-                f,
-                "registered {subject} `{}`{}",
-                OnOneLine(id),
-                OnOneLine(detail)
-            ),
+                bound_to,
+            } => write!(f, "registered {subject} {}{bound_to}", Quoted(id)),
             Self::Unregistered { subject, id } => {
-                write!(f, "unregistered {subject} `{}`", OnOneLine(id))
+                write!(f, "unregistered {subject} {}", Quoted(id))
             }
             Self::Refused {
                 subject,
@@ -203,35 +234,35 @@ impl fmt::Display for EventKind {
                 failure,
             } => write!(
                 f,
-                "refused {subject} `{}`: {}: {}",
-                OnOneLine(id),
+                "refused {subject} {}: {}: {}",
+                Quoted(id),
                 failure.code().as_str(),
                 OnOneLine(failure.message())
             ),
             Self::RefusedByProvider { id, error } => write!(
                 f,
-                "refused trigger `{}` by its provider: {}",
-                OnOneLine(id),
+                "refused trigger {} by its provider: {}",
+                Quoted(id),
                 OnOneLine(error)
             ),
             Self::NotItsOwn { subject, id } => write!(
                 f,
-                "asked to unregister {subject} `{}`, which it has not registered",
-                OnOneLine(id)
+                "asked to unregister {subject} {}, which it has not registered",
+                Quoted(id)
             ),
             Self::BadFrame { message } => write!(f, "bad frame: {}", OnOneLine(message)),
             Self::AnswerDropped { frame, id } => write!(
                 f,
-                "dropped {frame} `{}`: nobody waits for it from this session",
-                OnOneLine(id)
+                "dropped {frame} {}: nobody waits for it from this session",
+                Quoted(id)
             ),
             Self::CallFailed {
                 function_id,
                 failure,
             } => write!(
                 f,
-                "call of function `{}` failed: {}",
-                OnOneLine(function_id),
+                "call of function {} failed: {}",
+                Quoted(function_id),
                 OnOneLine(failure.message())
             ),
             Self::RequestFailed {
@@ -239,20 +270,20 @@ impl fmt::Display for EventKind {
                 summary,
             } => write!(
                 f,
-                "request of function `{}` failed: {}",
-                OnOneLine(function_id),
+                "request of function {} failed: {}",
+                Quoted(function_id),
                 OnOneLine(summary)
             ),
             Self::RouteShadowed { id, method, path } => write!(
                 f,
-                "trigger `{}` waits: {method} {} has been another trigger's before",
-                OnOneLine(id),
+                "trigger {} waits: {method} {} has been another trigger's before",
+                Quoted(id),
                 OnOneLine(path)
             ),
             Self::MessagesGivenUp { queue, count } => write!(
                 f,
-                "messages of queue `{}` given up after their last attempt: {count}",
-                OnOneLine(queue)
+                "messages of queue {} given up after their last attempt: {count}",
+                Quoted(queue)
             ),
             Self::ReattachIgnored => {
                 f.write_str("reattach ignored: no session of that id and token")
@@ -261,24 +292,70 @@ impl fmt::Display for EventKind {
     }
 }
 
-/// Text of a peer's: what could break a line, or make it say something else, is escaped, and
-/// what is long is cut.
+/// Text of a peer's between backticks: those that are in it are escaped.
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`")?;
+        escape(self.0, &['`'], f)?;
+        f.write_str("`")
+    }
+}
+
+/// A text that may hold a peer's, as it is but for what could break the line.
 struct OnOneLine<'a>(&'a str);
 
 impl fmt::Display for OnOneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const CHARACTERS_MAX: usize = 300;
-        for (index, c) in self.0.chars().enumerate() {
-            match c {
-                _ if index == CHARACTERS_MAX => return write!(f, "… ({} bytes)", self.0.len()),
-                c if c.is_control() => write!(f, "{}", c.escape_default())?,
-                '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                    write!(f, "{}", c.escape_unicode())?;
-                }
-                '`' | '\\' => write!(f, "\\{c}")?,
-                c => write!(f, "{c}")?,
+        escape(self.0, &[], f)
+    }
+}
+
+/// What could break a line, or make it say something else, is escaped, and what is long is cut.
+fn escape(text: &str, more: &[char], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    const CHARACTERS_MAX: usize = 300;
+    for (index, c) in text.chars().enumerate() {
+        match c {
+            _ if index == CHARACTERS_MAX => return write!(f, "… ({} bytes)", text.len()),
+            c if c.is_control() => write!(f, "{}", c.escape_default())?,
+            '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                write!(f, "{}", c.escape_unicode())?;
             }
+            c if c == '\\' || more.contains(&c) => write!(f, "\\{c}")?,
+            c => write!(f, "{c}")?,
         }
-        Ok(())
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Failure;
+
+    #[test]
+    fn only_what_is_between_backticks_has_its_own_escaped() {
+        let registered = EventKind::Registered {
+            subject: Subject::Trigger,
+            id: "t`1".to_owned(),
+            bound_to: BoundTo::Function {
+                trigger_type: "http".to_owned(),
+                function_id: "f\n".to_owned(),
+            },
+        };
+        assert_eq!(
+            registered.to_string(),
+            r"registered trigger `t\`1` (http) for function `f\n`"
+        );
+        let refused = EventKind::Refused {
+            subject: Subject::Function,
+            id: "f".to_owned(),
+            failure: Failure::invalid_request("`url` is missing\n"),
+        };
+        assert_eq!(
+            refused.to_string(),
+            r"refused function `f`: invalid_request: `url` is missing\n"
+        );
     }
 }

@@ -33,7 +33,7 @@ pub use effect::{CloseCode, Effect};
 pub use endpoint::{Endpoint, EndpointUrl, Method, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX};
 pub use engine::{Deadline, DeadlineReason, Engine, Settings};
 pub use error::{Code, Failure};
-pub use event::{Event, EventKind, Severity, Subject};
+pub use event::{BoundTo, Event, EventKind, Severity, Subject};
 pub use http::{HttpAnswer, HttpTriggerRequest};
 pub use input::{
     Environment, ExchangeId, IdSource, Input, Now, SessionId, Unreadable, Variable, World,

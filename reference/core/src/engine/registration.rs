@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::{Engine, Output, builtin::EngineFunction, functions::Registration};
 use crate::{
-    Endpoint, EventKind, Failure, SessionId, Subject,
+    BoundTo, Endpoint, EventKind, Failure, SessionId, Subject,
     format::Formats,
     wire::{FunctionRegistrationResult, RegisterFunction, RegisterService},
 };
@@ -93,9 +93,11 @@ impl Engine {
         registration: Registration,
         out: &mut Output<'_, '_>,
     ) {
-        let detail = match &registration.endpoint {
-            Some(endpoint) => format!(" at {}", endpoint.url.origin()),
-            None => String::new(),
+        let bound_to = match &registration.endpoint {
+            Some(endpoint) => BoundTo::Endpoint {
+                origin: endpoint.url.origin(),
+            },
+            None => BoundTo::Worker,
         };
         let key: Arc<str> = id.into();
         if let Some(session) = self.sessions.get_mut(session) {
@@ -107,7 +109,7 @@ impl Engine {
         let registered = EventKind::Registered {
             subject: Subject::Function,
             id: id.to_owned(),
-            detail,
+            bound_to,
         };
         self.report(session, registered, out);
     }
@@ -143,7 +145,7 @@ impl Engine {
         let registered = EventKind::Registered {
             subject: Subject::Service,
             id: frame.id.to_string(),
-            detail: String::new(),
+            bound_to: BoundTo::Worker,
         };
         self.report(session, registered, out);
     }

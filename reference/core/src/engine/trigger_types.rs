@@ -14,7 +14,7 @@ use super::{
     triggers::{Trigger, TriggerKey, armed},
 };
 use crate::{
-    Builtin, EventKind, Failure, SessionId, Subject,
+    BoundTo, Builtin, EventKind, Failure, SessionId, Subject,
     timers::TimerId,
     wire::{
         RegisterTrigger, RegisterTriggerType, TriggerRegistrationResult,
@@ -153,7 +153,7 @@ impl Engine {
         let registered = EventKind::Registered {
             subject: Subject::TriggerType,
             id: id.to_string(),
-            detail: String::new(),
+            bound_to: BoundTo::Worker,
         };
         self.report(session, registered, out);
         let waiting = self.trigger_types.triggers.get(&id).cloned();

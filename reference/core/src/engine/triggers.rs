@@ -8,7 +8,7 @@ use super::{
     Engine, Output, builtin::EngineFunction, firing::Armed, registration::REGISTRATION_BYTES_MAX,
 };
 use crate::{
-    Builtin, EventKind, Failure, SessionId, Subject, TriggerConfig,
+    BoundTo, Builtin, EventKind, Failure, SessionId, Subject, TriggerConfig,
     wire::{RegisterTrigger, TriggerRegistrationResult},
 };
 
@@ -162,7 +162,10 @@ impl Engine {
         let registered = EventKind::Registered {
             subject: Subject::Trigger,
             id: id.to_owned(),
-            detail: format!(" ({trigger_type}) for function `{function_id}`"),
+            bound_to: BoundTo::Function {
+                trigger_type: trigger_type.to_owned(),
+                function_id: function_id.to_owned(),
+            },
         };
         self.report(session, registered, out);
     }
