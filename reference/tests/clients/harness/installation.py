@@ -4,6 +4,7 @@ A client is called by its language and version. What its `worker` understands is
 another language is a program that understands the same.
 """
 
+import functools
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,8 @@ class Installation:
         language, _, version = client.partition("-")
         if language == "node":
             return ["node", str(self._node() / f"{name}.mjs")]
+        if language == "rust":
+            return [str(self._rust() / name)]
         return [str(self._python(version)), "-B", str(HERE / "python" / f"{name}.py")]
 
     def _node(self):
@@ -52,8 +55,15 @@ class Installation:
             (folder / "installed").touch()
         return python
 
+    @functools.cache
+    def _rust(self):
+        target = self.folder / "rust"
+        manifest = HERE / "rust" / "Cargo.toml"
+        run(["cargo", "build", "--locked", "--manifest-path", str(manifest), "--target-dir", str(target)])
+        return target / "debug"
+
 
 def run(command, folder=None):
-    done = subprocess.run(command, cwd=folder, text=True, capture_output=True, timeout=600)
+    done = subprocess.run(command, cwd=folder, text=True, capture_output=True, timeout=1800)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")

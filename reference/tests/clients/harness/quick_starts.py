@@ -12,6 +12,7 @@ README = HERE.parents[2] / "README.md"
 LANGUAGES = {
     "node-0.22.1": ("js", HERE / "node" / "quick_start.mjs", "npm install iii-sdk@0.22.1"),
     "python-0.25.0": ("python", HERE / "python" / "quick_start.py", "pip install iii-sdk==0.25.0"),
+    "rust-0.25.0": ("rust", HERE / "rust" / "src" / "bin" / "quick_start.rs", "cargo add iii-sdk@0.25.0 "),
 }
 
 

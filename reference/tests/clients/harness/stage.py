@@ -11,19 +11,21 @@ from .processes import Client, Engine, environment
 from .waiting import demand
 from .wire import Wire
 
-# The same generation of the other language: it provides trigger types for this one, and uses its types.
+# The same generation of another language: it provides trigger types for this one, and uses its types.
 OTHERS = {
     "node-0.22.1": "python-0.25.0",
     "node-0.9.0": "python-0.8.3",
     "python-0.25.0": "node-0.22.1",
     "python-0.8.3": "node-0.9.0",
+    "rust-0.25.0": "python-0.25.0",
 }
+MODERN = ("node-0.22.1", "python-0.25.0", "rust-0.25.0")
 
 
 class Stage:
     def __init__(self, binary, installation, client):
         self.binary, self.installation, self.client = binary, installation, client
-        self.is_modern = client in ("node-0.22.1", "python-0.25.0")
+        self.is_modern = client in MODERN
         self.scratch = tempfile.TemporaryDirectory(prefix="clients-")
         self.endpoint, self.wire = Endpoint(), Wire()
         self.clients, self.engines = [], []

@@ -26,6 +26,7 @@ const behaviours = {
   hang: () => new Promise(() => {}),
   page: (request) => ({ status_code: 201, headers: { 'x-by': name }, body: { got: request.body } }),
   nothing: () => null,
+  relay: async ({ to, data }) => ({ relayed: await call(to, data), by: name }),
 }
 
 const call = (function_id, payload, action) => sdk.trigger({ function_id, payload, action })

@@ -92,11 +92,16 @@ class Worker:
     async def register_function(self, id, behaviour, formats=None):
         async def handler(data):
             say(event="called", function=id, data=data)
-            return await BEHAVIOURS[behaviour](data)
+            return await self.behave(behaviour, data)
 
         if formats and not MODERN:
             raise Cannot("its register_function takes no formats")
         self.functions[id] = self.sdk.register_function(id, handler, **(formats or {}))
+
+    async def behave(self, behaviour, data):
+        if behaviour == "relay":
+            return {"relayed": await self.call(data["to"], data["data"]), "by": NAME}
+        return await BEHAVIOURS[behaviour](data)
 
     async def register_endpoint(self, id, invocation):
         self.functions[id] = self.sdk.register_function(id, HttpInvocationConfig(**invocation))
