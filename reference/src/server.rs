@@ -165,7 +165,7 @@ impl Server {
         self.http_address.map(|address| format!("http://{address}"))
     }
 
-    /// Answers every call in flight, closes every session 1001 and waits until they are closed:
+    /// Answers every call in flight, closes every session 1012 and waits until they are closed:
     /// at most twice [`Limits::close_time_max`], once for what was still to be sent and once for
     /// the peers' answers (D-23). Connections of http triggers are given as long.
     pub async fn shutdown(mut self) {

@@ -46,19 +46,19 @@ pub enum Effect {
     Report(Event),
 }
 
-/// The close codes of RFC 6455, section 7.4.1, that the engine uses.
+/// The close codes that the engine uses: of RFC 6455, section 7.4.1, and of the registry that it set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseCode {
     /// 1000: a newer session has taken this one's place (CO-15).
     Normal,
-    /// 1001: the engine stops (D-23).
-    GoingAway,
     /// 1002: what came is not the WebSocket protocol (D-28).
     Protocol,
     /// 1007: a text frame was not UTF-8 (D-21).
     InvalidPayload,
     /// 1009: a frame was over the limit (D-08).
     TooLarge,
+    /// 1012: the engine stops, and may come again (D-23).
+    ServiceRestart,
     /// 1013: it does not take what it is sent (D-28).
     TryAgainLater,
 }
@@ -69,10 +69,10 @@ impl CloseCode {
     pub fn number(self) -> u16 {
         match self {
             Self::Normal => 1000,
-            Self::GoingAway => 1001,
             Self::Protocol => 1002,
             Self::InvalidPayload => 1007,
             Self::TooLarge => 1009,
+            Self::ServiceRestart => 1012,
             Self::TryAgainLater => 1013,
         }
     }

@@ -110,7 +110,7 @@ async fn shutting_down_answers_what_is_under_way_and_closes_what_is_not() {
         }
     };
     let ((), (), code) = tokio::join!(ended, server.shutdown(), worker.close_code());
-    assert_eq!(code, 1001);
+    assert_eq!(code, 1012);
     assert!(TcpStream::connect(address).await.is_err());
 }
 

@@ -71,12 +71,12 @@ pub(crate) async fn finish(child: Child) -> (Option<i32>, String) {
 }
 
 #[tokio::test]
-async fn a_signal_closes_every_session_1001_and_exits_0() {
+async fn a_signal_closes_every_session_1012_and_exits_0() {
     for name in ["TERM", "INT"] {
         let (child, url) = start(&[]).await;
         let mut client = Client::connect(&url).await;
         signal(&child, name).await;
-        assert_eq!(client.close_code().await, 1001, "{name}");
+        assert_eq!(client.close_code().await, 1012, "{name}");
         let (code, log) = finish(child).await;
         assert_eq!(code, Some(0), "{name}: {log}");
     }
@@ -110,7 +110,7 @@ async fn an_engine_whose_log_nobody_reads_goes_on() {
         client.fence().await;
         Client::connect(&url).await.fence().await;
         signal(&child, "TERM").await;
-        assert_eq!(client.close_code().await, 1001);
+        assert_eq!(client.close_code().await, 1012);
         assert_eq!(finish(child).await.0, Some(0), "closed: {closed}");
     }
 }

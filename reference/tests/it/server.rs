@@ -269,7 +269,7 @@ async fn credentials_come_from_the_environment_that_the_server_was_given() {
 }
 
 #[tokio::test]
-async fn shutting_down_answers_calls_in_flight_and_then_closes_1001() {
+async fn shutting_down_answers_calls_in_flight_and_then_closes_1012() {
     let server = serve(Options::default()).await;
     let mut worker = Client::connect(&server.url()).await;
     let mut caller = Client::connect(&server.url()).await;
@@ -288,7 +288,7 @@ async fn shutting_down_answers_calls_in_flight_and_then_closes_1001() {
         worker.close_code(),
         server.shutdown(),
     );
-    assert_eq!((code, worker_code), (1001, 1001));
+    assert_eq!((code, worker_code), (1012, 1012));
     assert!(connect_async(url).await.is_err(), "it no longer listens");
 }
 

@@ -193,7 +193,7 @@ impl Engine {
         for session in &sessions {
             out.push(Effect::Close {
                 session: *session,
-                code: CloseCode::GoingAway,
+                code: CloseCode::ServiceRestart,
                 reason: "the engine is stopping",
             });
         }

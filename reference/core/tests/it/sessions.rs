@@ -239,9 +239,9 @@ fn a_stop_answers_the_calls_and_then_closes_every_session() {
     let closes = lab.closes();
     assert_eq!(
         closes,
-        [worker, caller, idle].map(|it| (it, CloseCode::GoingAway))
+        [worker, caller, idle].map(|it| (it, CloseCode::ServiceRestart))
     );
-    assert_eq!(closes[0].1.number(), 1001);
+    assert_eq!(closes[0].1.number(), 1012);
     let effects = &lab.history.last().unwrap().effects;
     let kinds: Vec<bool> = effects
         .iter()

@@ -64,8 +64,6 @@ def engine_is_killed(stage):
 
 def engine_is_stopped(stage):
     """the engine is stopped in good order and restarted: all is registered again, and nothing twice"""
-    if stage.client == "python-0.8.3":
-        raise LeftOut("it does not connect again after a Close frame of 1000 or 1001, the engine's of D-23")
     stage.restart_engine(signal.SIGTERM)
     is_whole_again(stage)
 
