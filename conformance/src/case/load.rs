@@ -285,6 +285,13 @@ fn check_steps(case: &Case, found: &mut Vec<Problem>) {
         let message = format!("`{name}` is both a session and an endpoint");
         found.push(Problem::new("/sessions", message));
     }
+    for (index, name) in case.silent.iter().enumerate() {
+        let opens = |step: &super::Step| step.on == *name && matches!(step.action, Action::Connect);
+        if !case.sessions.contains(name) && !case.steps.iter().any(opens) {
+            let message = format!("there is no session `{name}`");
+            found.push(Problem::new(format!("/silent/{index}"), message));
+        }
+    }
     let mut asked: Vec<&str> = Vec::new();
     for (index, step) in case.steps.iter().enumerate() {
         let on = step.on.as_str();

@@ -111,6 +111,9 @@ pub struct Case {
     /// The sessions that are open at the start.
     #[serde(default = "one_worker")]
     pub sessions: Vec<String>,
+    /// The sessions that do not introduce themselves.
+    #[serde(default)]
+    pub silent: Vec<String>,
     /// What happens, in order.
     pub steps: Vec<Step>,
 }

@@ -66,6 +66,7 @@ impl Readable {
                 Some(_) => items(value, "sessions").filter_map(read).collect(),
                 None => vec!["worker".to_owned()],
             },
+            silent: items(value, "silent").filter_map(read).collect(),
             steps,
         };
         Self {

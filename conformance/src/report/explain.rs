@@ -121,6 +121,7 @@ pub fn explain_case(case: &Case, out: &mut dyn Write) -> io::Result<()> {
         ("needs", &case.needs),
         ("set", &case.environment.set),
         ("not set", &case.environment.unset),
+        ("silent", &case.silent),
     ] {
         if !list.is_empty() {
             writeln!(out, "{name:<10} {}", list.join(", "))?;

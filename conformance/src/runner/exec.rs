@@ -217,8 +217,8 @@ impl<'c> CaseRun<'c> {
     async fn open(&self, name: &str) -> Result<Session, ConnectError> {
         let target = &self.context.target;
         let patience = self.context.pace.patience;
-        let opened =
-            Session::connect(&target.url, name, target.hello, patience, &self.transcript).await;
+        let hello = target.hello && !self.case.silent.iter().any(|it| it == name);
+        let opened = Session::connect(&target.url, name, hello, patience, &self.transcript).await;
         self.context.presence.attempted(&opened);
         opened
     }

@@ -226,6 +226,11 @@ fn faults_of_cases() {
             ],
         ),
         (
+            r#""level": "observe", "silent": ["other"],"#,
+            SOUND,
+            &["4:32: there is no session `other` [/silent/0]"],
+        ),
+        (
             r#""level": "observe", "endpoints": {"a": {}, "worker": {"raw": []}},"#,
             SOUND,
             &[

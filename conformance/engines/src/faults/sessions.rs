@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use reference::core::SessionId;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::knowing::knowing;
 use crate::{
     Fault, Wire,
     frames::{is, set},
@@ -64,6 +65,34 @@ pub(super) fn faults() -> Vec<Fault> {
                         heard.said.push((heard.from, answer));
                     }
                 })
+            },
+        )
+        .strict(),
+        Fault::new(
+            "every-connection-a-worker",
+            "Lists every session as a worker, those for telemetry included",
+            &["CO-17", "CO-18"],
+            || {
+                knowing::<BTreeMap<SessionId, Value>>()
+                    .sending(|greeted, sent| {
+                        if is(&sent.frame, "workerregistered") {
+                            let id = sent.frame.get("worker_id").cloned();
+                            greeted.extend(id.map(|id| (sent.to, id)));
+                        }
+                        if let Some(Value::Array(workers)) =
+                            sent.frame.pointer_mut("/result/workers")
+                        {
+                            let listed =
+                                |id: &Value| workers.iter().any(|it| it.get("id") == Some(id));
+                            let silent = greeted.values().filter(|id| !listed(id));
+                            let silent: Vec<_> = silent.map(|id| json!({"id": id})).collect();
+                            workers.extend(silent);
+                        }
+                    })
+                    .noticing_ends(|greeted, session| {
+                        greeted.remove(&session);
+                        true
+                    })
             },
         )
         .strict(),
