@@ -119,6 +119,17 @@ def cron_trigger(stage):
     unregister_trigger(stage, "cron", "generate_report")
 
 
+def daily_cron_trigger(stage):
+    """the documents' cron trigger, of nine in the morning in New York, is registered and listed"""
+    stage.a.do("register_function", id="generate_daily_report", behaviour="nothing")
+    config = {"schedule": "0 9 * * *", "timezone": "America/New_York"}
+    stage.a.do("register_trigger", key="daily", type="cron", function_id="generate_daily_report", config=config)
+    stage.engine.logged("registered trigger", "generate_daily_report")
+    listed = [it["config"] for it in stage.b.do("list_triggers") if it["function_id"] == "generate_daily_report"]
+    same(listed, [config], "the configs that are listed")
+    unregister_trigger(stage, "daily", "generate_daily_report")
+
+
 def unregister_trigger(stage, key, function):
     """The only trigger for the function; its id is of the SDK's making."""
     listed = [it["id"] for it in stage.a.do("list_triggers") if it["function_id"] == function]
@@ -212,6 +223,7 @@ def unregisters(stage):
 
 ALL = [
     connects, registers_formats, calls, calls_its_own, calls_void, enqueues, handler_throws, function_unknown,
-    calls_many, http_invoked, http_trigger, cron_trigger, queue_trigger, trigger_refused, trigger_refused_in_the_sdk,
-    function_refused, function_refused_in_the_sdk, lists, unregisters, *trigger_types.ALL, *connections.ALL,
+    calls_many, http_invoked, http_trigger, cron_trigger, daily_cron_trigger, queue_trigger, trigger_refused,
+    trigger_refused_in_the_sdk, function_refused, function_refused_in_the_sdk, lists, unregisters,
+    *trigger_types.ALL, *connections.ALL,
 ]  # fmt: skip
