@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     frame::Frame,
-    transcript::{Direction, Transcript},
+    transcript::{Direction, Requested, Transcript, Whole},
 };
 
 /// A larger answer is not read to its end.
@@ -24,7 +24,10 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) method: String,
-    pub(crate) url: String,
+    /// Where the engine serves http triggers.
+    pub(crate) base: String,
+    /// Path and query.
+    pub(crate) target: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
@@ -37,7 +40,8 @@ impl Exchange {
     /// Sends a request beside everything else.
     pub(crate) fn begin(client: Client, asked: Asked, name: &str, transcript: &Transcript) -> Self {
         let (name, transcript) = (name.to_owned(), transcript.clone());
-        transcript.add(&name, Direction::Sent, asked.describe());
+        let whole = Whole::Request(asked.whole());
+        transcript.add_whole(&name, Direction::Sent, asked.describe(), Some(whole));
         Self(tokio::spawn(async move {
             let answer = asked.perform(&client).await;
             let shown = match &answer {
@@ -80,11 +84,26 @@ impl Asked {
             .map(|(name, value)| format!(" | {name}: {value}"))
             .collect();
         let body = String::from_utf8_lossy(&self.body);
-        format!("{} {}{headers} | {body}", self.method, self.url)
+        let (method, base, target) = (&self.method, &self.base, &self.target);
+        format!("{method} {base}{target}{headers} | {body}")
+    }
+
+    fn whole(&self) -> Requested {
+        let text = std::str::from_utf8(&self.body).ok();
+        Requested {
+            url: self.base.clone(),
+            method: self.method.clone(),
+            target: self.target.clone(),
+            headers: self.headers.iter().cloned().collect(),
+            text: text.filter(|it| !it.is_empty()).map(str::to_owned),
+            hex: text.is_none().then(|| hex::encode(&self.body)),
+        }
     }
 
     async fn perform(self, client: &Client) -> Result<Frame, String> {
-        let mut request = Request::builder().method(&*self.method).uri(&self.url);
+        let mut request = Request::builder()
+            .method(&*self.method)
+            .uri(format!("{}{}", self.base, self.target));
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }

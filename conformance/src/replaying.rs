@@ -11,9 +11,10 @@ use conformance::{
     case::{Case, Cases},
     expectation,
     ledger::Ledger,
+    mapping::ConfigKeys,
     record::Transcripts,
     report,
-    runner::{self, Context, Gone, Target},
+    runner::{self, Context, Gone, Pace, Target},
     verdict::{Outcome, Status},
 };
 use tokio::sync::mpsc;
@@ -51,9 +52,15 @@ pub(crate) async fn replay(args: &ReplayArgs, out: &mut dyn Write) -> Result<Exi
     unless_closed(writeln!(out, "target: {}", engine.describe(&settings)))?;
     let id = case.id.clone();
     let cases = probes.into_iter().chain([case]).collect();
+    let mut target = engine.target(&settings);
+    target.expendable = true;
+    if is_transcript {
+        // It has what was on the wire, where trigger types are called as the engine calls them.
+        target.config_keys = ConfigKeys::default();
+    }
     let start_time = Duration::from_secs(args.run.target.start_time_s);
     let played = tokio::select! {
-        played = play(&mut engine, &settings, start_time, cases) => played,
+        played = play(&mut engine, target, settings.pace, start_time, cases) => played,
         () = interrupt.wait() => Err(Problem::new(Exit::Interrupted, "interrupted")),
     };
     if let Some(how) = engine.has_ended() {
@@ -86,15 +93,12 @@ pub(crate) async fn replay(args: &ReplayArgs, out: &mut dyn Write) -> Result<Exi
 
 async fn play(
     engine: &mut Engine,
-    settings: &Settings,
+    target: Target,
+    pace: Pace,
     start_time: Duration,
     cases: Vec<Case>,
 ) -> Result<(Vec<Outcome>, Option<Arc<Gone>>), Problem> {
-    let target = Target {
-        expendable: true,
-        ..engine.target(settings)
-    };
-    let context = Context::new(target, settings.pace);
+    let context = Context::new(target, pace);
     let context = context.map_err(|it| Problem::new(Exit::OurFault, it))?;
     engine.until_it_listens(&context, start_time).await?;
     if cases.iter().any(|case| !case.endpoints.is_empty()) {

@@ -28,9 +28,10 @@ use tokio_tungstenite::{
 };
 
 use crate::{
+    case::{RawFrame, RawOpcode},
     frame::Frame,
     mapping::ConfigKeys,
-    transcript::{Direction, Transcript},
+    transcript::{Direction, Transcript, Whole},
 };
 
 const MESSAGE_BYTES_MAX: usize = 8 << 20;
@@ -155,6 +156,7 @@ impl Session {
             .await
             .map_err(|_| failed(Unopened::new(no_answer())))?
             .map_err(failed)?;
+        transcript.connected(name);
         let (sink, stream) = socket.split();
         let (sender, incoming) = mpsc::unbounded_channel();
         let reader = tokio::spawn(read(stream, sender, name.to_owned(), transcript.clone()));
@@ -187,11 +189,15 @@ impl Session {
 
     /// Sends a text frame. A connection that is gone shows when something is awaited.
     pub async fn send_text(&mut self, text: &str) {
-        let reattaches = Frame::read(text).is_ok_and(|frame| frame.kind() == "reattach");
+        let frame = Frame::read(text).ok();
+        let reattaches = frame.as_ref().is_some_and(|it| it.kind() == "reattach");
         if !reattaches {
             self.introduce().await;
         }
-        self.transcript.add(&self.name, Direction::Sent, text);
+        // What is no frame may read like what a transcript says of others.
+        let whole = frame.is_none().then(|| whole(text.as_bytes(), true));
+        self.transcript
+            .add_whole(&self.name, Direction::Sent, text, whole);
         self.send(Message::text(text)).await;
     }
 
@@ -200,7 +206,9 @@ impl Session {
         self.introduce().await;
         let kind = if as_text { "text" } else { "binary" };
         let shown = format!("({kind} frame of the bytes {})", hex::encode(&payload));
-        self.transcript.add(&self.name, Direction::Sent, shown);
+        let whole = Some(whole(&payload, as_text));
+        self.transcript
+            .add_whole(&self.name, Direction::Sent, shown, whole);
         let opcode = if as_text { Data::Text } else { Data::Binary };
         let frame = WireFrame::message(payload, OpCode::Data(opcode), true);
         self.send(Message::Frame(frame)).await;
@@ -399,6 +407,16 @@ pub(crate) async fn open(url: &str, write_buffer_bytes: usize) -> Result<Socket,
         .await
         .map_err(no_handshake)?;
     Ok(socket)
+}
+
+fn whole(payload: &[u8], as_text: bool) -> Whole {
+    Whole::Frame(RawFrame {
+        opcode: match as_text {
+            true => RawOpcode::Text,
+            false => RawOpcode::Binary,
+        },
+        hex: hex::encode(payload),
+    })
 }
 
 /// Why there is a server, and no WebSocket.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::step::Yes;
@@ -38,7 +38,7 @@ pub struct Answer {
 }
 
 /// A part of what a raw endpoint does.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RawPart {
     /// Sends text.
@@ -52,7 +52,7 @@ pub enum RawPart {
 }
 
 /// See [`RawPart::Repeat`].
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Repeat {
     /// What is sent.

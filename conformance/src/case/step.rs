@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// One step.
@@ -116,7 +116,7 @@ impl Action {
 }
 
 /// A frame given byte by byte.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawFrame {
     /// Its kind.
@@ -126,7 +126,7 @@ pub struct RawFrame {
 }
 
 /// The kind of a [`RawFrame`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RawOpcode {
     /// A text frame, also where its payload is not UTF-8.
@@ -212,9 +212,15 @@ struct RawStep {
 }
 
 /// The value of a verb that takes none: `true`.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(try_from = "bool")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "bool", into = "bool")]
 pub struct Yes;
+
+impl From<Yes> for bool {
+    fn from(Yes: Yes) -> Self {
+        true
+    }
+}
 
 impl TryFrom<bool> for Yes {
     type Error = &'static str;

@@ -139,7 +139,8 @@ impl Attempt<'_> {
     fn request(&self, client: &Client, base: &str) -> Exchange {
         let asked = Asked {
             method: "POST".to_owned(),
-            url: format!("{base}/{}", self.id),
+            base: base.to_owned(),
+            target: format!("/{}", self.id),
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
             body: b"{}".to_vec(),
         };

@@ -207,7 +207,13 @@ fn serve(endpoints: &Endpoints, id: &str) -> Endpoint {
         delay: std::time::Duration::ZERO,
     };
     let behaviour = Behaviour::Answers(vec![answer]);
-    endpoints.serve("init", id.to_owned(), behaviour, &Transcript::default())
+    endpoints.serve(
+        "init",
+        id.to_owned(),
+        behaviour,
+        &BTreeMap::new(),
+        &Transcript::default(),
+    )
 }
 
 /// Waits until every call has come to its end.

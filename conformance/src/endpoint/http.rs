@@ -5,7 +5,7 @@ use std::{net::TcpListener, sync::Arc, thread, time::Duration};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
 use super::{Behaviour, Received, Registry};
-use crate::transcript::Direction;
+use crate::transcript::{Answered, Direction};
 
 /// An answer, filled in.
 #[derive(Clone, Debug)]
@@ -89,6 +89,17 @@ impl Answer {
             template = template.insert_header(name.as_str(), value.as_str());
         }
         template
+    }
+
+    pub(super) fn whole(&self) -> Answered {
+        let body = self.body.as_ref();
+        Answered {
+            status: self.status,
+            headers: self.headers.iter().cloned().collect(),
+            body: body.map(|(text, _)| text.clone()),
+            json: body.is_some_and(|(_, media_type)| *media_type == "application/json"),
+            delay_ms: u64::try_from(self.delay.as_millis()).unwrap_or(u64::MAX),
+        }
     }
 
     fn describe(&self) -> String {

@@ -27,7 +27,7 @@ pub(crate) use self::{http::Answer, proof::how_to_prove, request::Received};
 use self::{http::HttpServer, raw::RawServer};
 use crate::{
     case::RawPart,
-    transcript::{Direction, Transcript},
+    transcript::{self, Direction, Transcript, Whole},
 };
 
 /// More requests of one endpoint are answered, but not kept.
@@ -129,20 +129,27 @@ impl Endpoints {
         format!("http://{}:{port}/{segment}", self.host)
     }
 
-    /// Serves an endpoint until it is dropped.
+    /// Serves an endpoint until it is dropped. The transcript keeps the values of these variables
+    /// out of what it has whole.
     pub(crate) fn serve(
         &self,
         name: &str,
         segment: String,
         behaviour: Behaviour,
+        variables: &BTreeMap<String, String>,
         transcript: &Transcript,
     ) -> Endpoint {
         let (sender, requests) = mpsc::unbounded_channel();
+        let url = self.url(&segment, behaviour.kind());
+        let shown = format!("served at {url}");
+        let whole = Whole::Endpoint(behaviour.whole(url));
+        transcript.add_whole(name, Direction::Note, shown, Some(whole));
         let served = Served {
             name: name.to_owned(),
             behaviour,
             asked: AtomicUsize::new(0),
             requests: sender,
+            variables: variables.clone(),
             transcript: transcript.clone(),
         };
         self.registry.add(segment.clone(), served);
@@ -175,6 +182,24 @@ pub(crate) enum Behaviour {
     Answers(Vec<Answer>),
     /// See [`crate::case::Endpoint::Raw`].
     Raw(Arc<[RawPart]>),
+}
+
+impl Behaviour {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Answers(_) => Kind::Http,
+            Self::Raw(_) => Kind::Raw,
+        }
+    }
+
+    fn whole(&self, url: String) -> transcript::Served {
+        let answered = |answers: &Vec<Answer>| answers.iter().map(Answer::whole).collect();
+        let (answers, raw) = match self {
+            Self::Answers(answers) => (Some(answered(answers)), None),
+            Self::Raw(parts) => (None, Some(parts.to_vec())),
+        };
+        transcript::Served { url, answers, raw }
+    }
 }
 
 /// An endpoint of a case.
@@ -240,6 +265,7 @@ struct Served {
     behaviour: Behaviour,
     asked: AtomicUsize,
     requests: UnboundedSender<Received>,
+    variables: BTreeMap<String, String>,
     transcript: Transcript,
 }
 
@@ -248,7 +274,10 @@ impl Served {
     fn receive(&self, request: Received) -> usize {
         let before = self.asked.fetch_add(1, Ordering::Relaxed);
         if before < REQUESTS_MAX {
-            self.note(Direction::Received, request.describe());
+            let whole = request.whole(&self.variables).map(Whole::Received);
+            let (name, shown) = (&self.name, request.describe());
+            self.transcript
+                .add_whole(name, Direction::Received, shown, whole);
             // A case that has ended takes no more.
             let _ = self.requests.send(request);
         }

@@ -22,7 +22,7 @@ const STANDARD_WEBHOOKS: &str = "Standard Webhooks";
 const TIMED_BODY: &str = "a signature of a time and the body";
 
 /// Shorter values occur by chance.
-const VALUE_BYTES_MIN: usize = 8;
+pub(super) const VALUE_BYTES_MIN: usize = 8;
 
 /// A header that proves possession.
 #[derive(Clone, Debug, PartialEq, Eq)]

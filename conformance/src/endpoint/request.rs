@@ -78,6 +78,25 @@ impl Received {
         Frame::read(&format!("{{{}}}", fields.join(",")))
     }
 
+    /// Likewise, without the values of the variables: a header that holds one, or a proof of one,
+    /// is the token that it is compared with another time.
+    pub(super) fn whole(&self, variables: &BTreeMap<String, String>) -> Option<Value> {
+        let mut value = self.frame(variables).ok()?.value;
+        let proofs: Vec<String> = proof::proofs(self, variables)
+            .into_iter()
+            .map(|it| it.header)
+            .collect();
+        let headers = value.get_mut("headers").and_then(Value::as_object_mut);
+        for (name, header) in headers.into_iter().flatten() {
+            if proofs.contains(name) {
+                *header = json!({"$type": "string"});
+            } else if let Some(text) = header.as_str().and_then(|it| veiled(it, variables)) {
+                *header = json!({ "$text": text });
+            }
+        }
+        Some(value)
+    }
+
     /// For people: the request's line, headers and body.
     pub(crate) fn describe(&self) -> String {
         let headers: Vec<String> = self
@@ -95,9 +114,51 @@ impl Received {
     }
 }
 
+/// The text of a `$text` in which names stand for the values of variables, if there are any.
+fn veiled(text: &str, variables: &BTreeMap<String, String>) -> Option<String> {
+    let braces = |it: &str| it.replace('{', "{{").replace('}', "}}");
+    let mut veiled = braces(text);
+    for (name, value) in variables {
+        if value.len() >= proof::VALUE_BYTES_MIN {
+            veiled = veiled.replace(&braces(value), &format!("{{${name}}}"));
+        }
+    }
+    (veiled != braces(text)).then_some(veiled)
+}
+
 #[cfg(test)]
 mod tests {
+    use ring::hmac;
+
     use super::*;
+
+    #[test]
+    fn a_request_is_kept_without_what_the_variables_hold() {
+        let token = "to{k}en-1";
+        let variables = BTreeMap::from([("TOKEN".to_owned(), token.to_owned())]);
+        let authorization = format!("Bearer {token}");
+        let body = b"{}".to_vec();
+        let key = hmac::Key::new(hmac::HMAC_SHA256, token.as_bytes());
+        let signature = hex::encode(hmac::sign(&key, &body));
+        let headers = [
+            ("authorization", authorization.as_bytes()),
+            ("x-plain", b"{p}".as_slice()),
+            ("x-signature", signature.as_bytes()),
+        ];
+        let request = Received::new("POST", "", headers.into_iter(), body);
+        let whole = request.whole(&variables).unwrap();
+        assert_eq!(
+            whole["headers"],
+            json!({
+                "authorization": {"$text": "Bearer {$TOKEN}"},
+                "x-plain": "{p}",
+                "x-signature": {"$type": "string"},
+            })
+        );
+        assert_eq!(whole["reveals"], json!(["TOKEN"]));
+        assert_eq!(whole["signed_by"][0]["variable"], "TOKEN");
+        assert_eq!(whole["body"], json!({}));
+    }
 
     #[test]
     fn a_request_as_templates_see_it() {

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
+use super::kinds::{
+    escaped, faithful, is_time, is_uuid, names_something, of_type, strings_in, unused,
+};
 use crate::frame::Frame;
 
 /// Shorter ids are not looked for inside other texts.
-const EMBEDDED_BYTES_MIN: usize = 4;
+pub(super) const EMBEDDED_BYTES_MIN: usize = 4;
 /// From here on a whole number is taken for a time, in milliseconds since 1970: September 2001.
 const TIME_MS_MIN: u64 = 1_000_000_000_000;
 /// Trigger types of the engine's own.
@@ -28,18 +30,26 @@ pub(super) struct Ids {
     /// Calls of the engine's own functions that are not answered yet: their results tell of more
     /// than the recording.
     lookups: BTreeSet<String>,
+    /// The endpoints of the suite, by their URLs.
+    pub(super) endpoints: BTreeMap<String, String>,
+    /// Hosts and ports, of the suite's endpoints and of the engine's http triggers.
+    pub(super) places: BTreeSet<String>,
+    /// Paths of http triggers that call the engine's own functions.
+    pub(super) lookup_paths: BTreeSet<String>,
 }
 
 impl Ids {
     /// Learns from all frames, in order; `true` stands for those of the client.
     pub(super) fn of<'f>(frames: impl Iterator<Item = (bool, &'f Frame)>) -> Self {
         let mut ids = Self::default();
+        let mut bytes = String::new();
         let mut engines = BTreeSet::new();
         for (of_client, frame) in frames {
             let mut strings = Vec::new();
             strings_in(&frame.value, None, &mut strings);
             if of_client {
                 ids.own_of(frame);
+                bytes.extend(unfaithful(frame));
                 for (_, queue) in strings.iter().filter(|(it, _)| QUEUE_FIELDS.contains(it)) {
                     ids.own(queue, "queue");
                 }
@@ -55,10 +65,27 @@ impl Ids {
                 engines.extend(names.map(|(_, text)| text.to_owned()));
             }
         }
+        ids.keep(&bytes);
         ids
     }
 
+    /// The ids in a text that is sent byte for byte are what they are.
+    pub(super) fn keep(&mut self, bytes: &str) {
+        let inside = |id: &String| id.len() >= EMBEDDED_BYTES_MIN && bytes.contains(id);
+        self.own.retain(|id, _| !inside(id));
+    }
+
     fn own_of(&mut self, frame: &Frame) {
+        let calls_engine = frame.text_field("function_id");
+        if calls_engine.is_some_and(|it| it.starts_with("engine::")) {
+            let mut strings = Vec::new();
+            let config = frame.value.get("config").unwrap_or_default();
+            strings_in(config, None, &mut strings);
+            // Which of them is the path is the engine's to say.
+            let paths = strings.iter().map(|(_, it)| it.trim_matches('/'));
+            let paths = paths.filter(|it| !it.is_empty()).map(str::to_owned);
+            self.lookup_paths.extend(paths);
+        }
         let (field, label) = match (frame.kind(), frame.kind().strip_prefix("register")) {
             ("invokefunction", _) => ("invocation_id", "call"),
             (_, Some("triggertype")) => ("id", "trigger-type"),
@@ -129,9 +156,10 @@ impl Ids {
         escaped(Value::Object(filled))
     }
 
-    fn sent(&self, value: &Value) -> Value {
+    /// The template that sends a value.
+    pub(super) fn sent(&self, value: &Value) -> Value {
         match value {
-            Value::String(text) => match self.known(text) {
+            Value::String(text) => match self.known(text).or_else(|| self.located(text)) {
                 Some(token) => token,
                 None => match self.embedding(text) {
                     Some(Some(text)) => json!({ "$text": text }),
@@ -149,7 +177,8 @@ impl Ids {
         }
     }
 
-    fn compared(&mut self, field: &str, value: &Value) -> Value {
+    /// The template that a value is compared with.
+    pub(super) fn compared(&mut self, field: &str, value: &Value) -> Value {
         match value {
             Value::String(text) => self.compared_text(field, text),
             Value::Number(number) if number.as_u64().is_some_and(|it| it >= TIME_MS_MIN) => {
@@ -174,8 +203,11 @@ impl Ids {
                 false => json!({"$capture": {"name": name, "is": {"$type": "string"}}}),
             };
         }
-        if let Some(token) = self.known(text) {
+        if let Some(token) = self.known(text).or_else(|| self.located(text)) {
             return token;
+        }
+        if self.places.iter().any(|it| text.contains(it)) {
+            return json!({"$type": "string"});
         }
         if is_uuid(text) {
             return json!({"$uuid": true});
@@ -238,82 +270,13 @@ impl Ids {
     }
 }
 
-/// Words such as `message` or `code` are repeated without naming anything.
-fn names_something(field: &str) -> bool {
-    ["id", "token", "Id"].iter().any(|it| field.ends_with(it))
-}
-
-fn strings_in<'v>(value: &'v Value, field: Option<&'v str>, found: &mut Vec<(&'v str, &'v str)>) {
-    match value {
-        Value::String(text) => found.push((field.unwrap_or_default(), text)),
-        Value::Array(items) => items.iter().for_each(|it| strings_in(it, field, found)),
-        Value::Object(fields) => {
-            for (name, it) in fields {
-                strings_in(it, Some(name), found);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn unused<'n>(name: &str, taken: impl Iterator<Item = &'n String> + Clone) -> String {
-    let mut candidate = name.to_owned();
-    let mut number = 2;
-    while taken.clone().any(|it| *it == candidate) {
-        candidate = format!("{name}-{number}");
-        number += 1;
-    }
-    candidate
-}
-
-fn is_uuid(text: &str) -> bool {
-    text.len() == 36 && Uuid::try_parse(text).is_ok()
-}
-
-/// Whether a text begins as RFC 3339 has it.
-fn is_time(text: &str) -> bool {
-    let shape = |(byte, wanted): (u8, u8)| match wanted {
-        b'0' => byte.is_ascii_digit(),
-        wanted => byte == wanted,
-    };
-    text.len() >= 19 && text.bytes().zip(*b"0000-00-00T00:00:00").all(shape)
-}
-
-fn of_type(value: &Value) -> Value {
-    let kind = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    json!({ "$type": kind })
-}
-
-/// An object that would be read as a token.
-fn escaped(template: Value) -> Value {
-    match crate::template::token(&template) {
-        Some(_) => json!({ "$literal": template }),
-        None => template,
-    }
-}
-
-/// Whether a value, written anew, is what the client has sent, but for white space and order.
-fn faithful(raw: &str, value: &Value) -> bool {
-    let mut compact = 0;
-    let (mut inside, mut escape) = (false, false);
-    for byte in raw.bytes() {
-        match (inside, byte) {
-            (true, _) if escape => escape = false,
-            (true, b'\\') => escape = true,
-            (_, b'"') => inside = !inside,
-            (false, b' ' | b'\t' | b'\r' | b'\n') => continue,
-            _ => {}
-        }
-        compact += 1;
-    }
-    value.to_string().len() == compact
+/// The fields of a frame that are sent byte for byte.
+fn unfaithful(frame: &Frame) -> impl Iterator<Item = &str> {
+    let fields = frame.value.as_object().into_iter().flatten();
+    fields.filter_map(|(name, value)| {
+        let raw = frame.raw(name).unwrap_or_default();
+        (!faithful(raw, value)).then_some(raw)
+    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,12 @@
 //! Recording what clients and an engine say to each other, as a case.
 
+mod http;
 mod ids;
+mod kinds;
 mod proxy;
+mod scenes;
+mod script;
+mod together;
 mod transcript;
 mod wire;
 
@@ -13,7 +18,6 @@ use std::{
 };
 
 use serde::Serialize;
-use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
     sync::mpsc::{self, UnboundedReceiver},
@@ -22,11 +26,10 @@ use tokio::{
 
 pub use self::transcript::{TranscriptError, Transcripts};
 use self::{
-    ids::Ids,
     proxy::{Event, Noted, Notes, Upstream},
-    wire::Said,
+    script::{Scene, Script, Step, is_ping},
 };
-use crate::{case::Level, frame::Frame, template::InReadingOrder};
+use crate::{case::Level, template::InReadingOrder};
 
 /// Why nothing can be recorded.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +103,12 @@ impl Recorder {
     /// What was said so far, as a case; nothing if nothing was.
     #[must_use]
     pub fn recording(&self, id: &str, clause: &str) -> Option<Recording> {
-        Recording::of(&self.noted(), id, clause)
+        let noted = self.noted().into_iter();
+        let scenes = noted.map(Scene::Session).filter(|it| {
+            // Pings keep a connection alive, whenever it pleases either side.
+            !it.frame().is_some_and(|(_, frame)| is_ping(&frame))
+        });
+        Recording::of(&scenes.collect::<Vec<_>>(), id, clause, 0)
     }
 
     fn noted(&self) -> Vec<Noted> {
@@ -123,16 +131,31 @@ pub struct Recording {
     clauses: [String; 1],
     level: Level,
     isolates: &'static str,
+    #[serde(skip_serializing_if = "Environment::is_empty")]
+    environment: Environment,
+    #[serde(skip_serializing_if = "is_zero")]
+    clock_s: u32,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    endpoints: BTreeMap<String, InReadingOrder>,
     sessions: [String; 1],
     /// What happened, in order.
     steps: Vec<Step>,
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct Step {
-    on: String,
-    #[serde(flatten)]
-    verb: BTreeMap<&'static str, InReadingOrder>,
+#[derive(Clone, Debug, Default, Serialize)]
+struct Environment {
+    set: BTreeSet<String>,
+}
+
+impl Environment {
+    fn is_empty(&self) -> bool {
+        self.set.is_empty()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(seconds: &u32) -> bool {
+    *seconds == 0
 }
 
 impl Recording {
@@ -148,26 +171,18 @@ impl Recording {
         self.steps.len()
     }
 
-    fn of(notes: &[Noted], id: &str, clause: &str) -> Option<Self> {
-        let frames = notes.iter().filter_map(|noted| match &noted.event {
-            Event::FromClient(said) => Some((true, frame(said)?)),
-            Event::FromEngine(said) => Some((false, frame(said)?)),
-            Event::Connected | Event::ClientGone => None,
-        });
-        let frames: Vec<(bool, Frame)> = frames.collect();
-        let mut script = Script {
-            ids: Ids::of(frames.iter().map(|(of_client, it)| (*of_client, it))),
-            steps: Vec::new(),
-            unfenced: BTreeSet::new(),
-            over: BTreeSet::new(),
-        };
-        for noted in notes {
-            script.add(noted);
-        }
+    /// What happened as a case that may take so many seconds; nothing if nothing happened.
+    fn of(scenes: &[Scene], id: &str, clause: &str, clock_s: u32) -> Option<Self> {
+        let script = Script::of(scenes);
         if script.steps.is_empty() {
             return None;
         }
-        let said = |client: bool| frames.iter().filter(|(it, _)| *it == client).count();
+        let frames: Vec<bool> = scenes
+            .iter()
+            .filter_map(Scene::frame)
+            .map(|it| it.0)
+            .collect();
+        let said = |client: bool| frames.iter().filter(|it| **it == client).count();
         Some(Self {
             id: id.to_owned(),
             title: format!(
@@ -179,126 +194,13 @@ impl Recording {
             level: Level::Observe,
             isolates: "Nothing yet, since it was recorded: whatever the engine does otherwise \
                        makes it fail.",
-            sessions: [name(0)],
+            environment: Environment {
+                set: script.variables,
+            },
+            clock_s,
+            endpoints: script.endpoints,
+            sessions: [script::name(0)],
             steps: script.steps,
         })
     }
-}
-
-/// The steps while they are written.
-struct Script {
-    ids: Ids,
-    steps: Vec<Step>,
-    /// Sessions that have sent what nobody has yet waited for.
-    unfenced: BTreeSet<usize>,
-    /// Sessions that are closed, or about to be: nothing more is expected on them.
-    over: BTreeSet<usize>,
-}
-
-impl Script {
-    fn add(&mut self, noted: &Noted) {
-        let session = noted.session;
-        if self.over.contains(&session) {
-            return;
-        }
-        match &noted.event {
-            Event::Connected if session > 0 => self.step(session, "connect", true.into()),
-            Event::Connected => {}
-            Event::FromClient(Said::Message { text, payload }) => {
-                self.sent(session, *text, payload);
-            }
-            Event::FromClient(Said::Close(code)) => {
-                self.fence_others(session);
-                self.step(
-                    session,
-                    "close",
-                    code.filter(is_code).unwrap_or(1000).into(),
-                );
-                self.end(session);
-            }
-            Event::FromClient(Said::Unreadable) | Event::ClientGone => {
-                self.fence_others(session);
-                self.step(session, "drop", true.into());
-                self.end(session);
-            }
-            Event::FromEngine(said @ Said::Message { .. }) => {
-                if let Some(frame) = frame(said).filter(|it| !is_ping(it)) {
-                    let template = self.ids.expecting(&frame);
-                    self.step(session, "expect", template);
-                }
-            }
-            Event::FromEngine(Said::Close(code)) => {
-                if let Some(code) = code.filter(is_code) {
-                    self.step(session, "expect_close", json!([code]));
-                }
-                self.end(session);
-            }
-            Event::FromEngine(Said::Unreadable) => self.end(session),
-        }
-    }
-
-    fn sent(&mut self, session: usize, text: bool, payload: &[u8]) {
-        let as_text = std::str::from_utf8(payload).ok().filter(|_| text);
-        let (verb, value) = match as_text.map(|it| (it, Frame::read(it))) {
-            Some((_, Ok(frame))) if is_ping(&frame) => return,
-            Some((_, Ok(frame))) => ("send", self.ids.sending(&frame)),
-            Some((text, Err(_))) => ("send_text", text.into()),
-            None => {
-                let opcode = if text { "text" } else { "binary" };
-                let raw = json!({"opcode": opcode, "hex": hex::encode(payload)});
-                ("send_raw", raw)
-            }
-        };
-        self.fence_others(session);
-        self.step(session, verb, value);
-        self.unfenced.insert(session);
-    }
-
-    /// Between two sessions nothing is known of the order, and a case is played faster than
-    /// people and programs act: what the others have sent is waited for.
-    fn fence_others(&mut self, session: usize) {
-        let others = self.unfenced.iter().copied().filter(|it| *it != session);
-        let others: Vec<usize> = others.collect();
-        for other in others {
-            self.step(other, "alive", true.into());
-            self.unfenced.remove(&other);
-        }
-    }
-
-    fn step(&mut self, session: usize, verb: &'static str, value: Value) {
-        self.steps.push(Step {
-            on: name(session),
-            verb: BTreeMap::from([(verb, InReadingOrder(value))]),
-        });
-    }
-
-    fn end(&mut self, session: usize) {
-        self.over.insert(session);
-        self.unfenced.remove(&session);
-    }
-}
-
-/// Sessions are called after the order of their connection.
-fn name(session: usize) -> String {
-    format!("session-{}", session + 1)
-}
-
-fn frame(said: &Said) -> Option<Frame> {
-    match said {
-        Said::Message {
-            text: true,
-            payload,
-        } => Frame::read(std::str::from_utf8(payload).ok()?).ok(),
-        _ => None,
-    }
-}
-
-/// Pings and pongs keep a connection alive, whenever it pleases either side.
-fn is_ping(frame: &Frame) -> bool {
-    matches!(frame.kind(), "ping" | "pong")
-}
-
-/// Whether a case can have this code.
-fn is_code(code: &u16) -> bool {
-    (1000..=4999).contains(code)
 }

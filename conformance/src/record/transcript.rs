@@ -1,21 +1,13 @@
 //! The transcript of a case as a recording: what its sessions sent is sent again, and what they
 //! were sent is expected.
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{
-    Recording,
-    proxy::{Event, Noted},
-    wire::Said,
-};
-use crate::{
-    frame::Frame,
-    session::HELLO,
-    transcript::{Direction, ENTRY_BYTES_MAX, Entry},
-};
+use super::{Recording, scenes::scenes};
+use crate::transcript::{Direction, Entry, Whole};
 
 /// Why a transcript cannot be played again.
 #[derive(Debug, thiserror::Error)]
@@ -59,9 +51,11 @@ struct Told {
 
 #[derive(Debug, Deserialize)]
 struct Line {
+    at_ms: f64,
     session: String,
     direction: String,
     text: String,
+    whole: Option<Whole>,
 }
 
 impl Transcripts {
@@ -112,11 +106,14 @@ impl Transcripts {
             });
         };
         let entries = told.transcript.iter().flatten().map(Line::entry);
-        let notes = notes(&entries.collect::<Vec<_>>());
+        let entries: Vec<Entry> = entries.collect();
         let incomplete = |why| TranscriptError::Incomplete(told.id.clone(), why);
-        let notes = notes.map_err(incomplete)?;
+        let scenes = scenes(&entries).map_err(incomplete)?;
         let clause = told.clauses.first().map_or("RT-16", String::as_str);
-        let recording = Recording::of(&notes, &told.id, clause);
+        // What took long then may take as long again.
+        let took = entries.last().map_or(0, |it| it.at.as_secs());
+        let clock_s = u32::try_from(took).unwrap_or(u32::MAX);
+        let recording = Recording::of(&scenes, &told.id, clause, clock_s);
         recording.ok_or_else(|| incomplete("nothing was said"))
     }
 }
@@ -124,7 +121,7 @@ impl Transcripts {
 impl Line {
     fn entry(&self) -> Entry {
         Entry {
-            at: Duration::ZERO,
+            at: Duration::try_from_secs_f64(self.at_ms / 1_000.0).unwrap_or_default(),
             session: self.session.clone(),
             direction: match self.direction.as_str() {
                 "sent" => Direction::Sent,
@@ -132,168 +129,7 @@ impl Line {
                 _ => Direction::Note,
             },
             text: self.text.clone(),
-        }
-    }
-}
-
-/// The sessions of one name, the newest of which may be open.
-#[derive(Default)]
-struct Sessions {
-    open: BTreeMap<String, usize>,
-    opened: usize,
-    notes: Vec<Noted>,
-}
-
-impl Sessions {
-    /// The open session of a name; a new one if there is none.
-    fn of(&mut self, name: &str) -> usize {
-        if let Some(session) = self.open.get(name) {
-            return *session;
-        }
-        let session = self.opened;
-        self.opened += 1;
-        self.open.insert(name.to_owned(), session);
-        self.note(session, Event::Connected);
-        session
-    }
-
-    fn end(&mut self, name: &str, event: Event) {
-        if let Some(session) = self.open.remove(name) {
-            self.note(session, event);
-        }
-    }
-
-    fn note(&mut self, session: usize, event: Event) {
-        self.notes.push(Noted { session, event });
-    }
-}
-
-/// What was said, in order. Sessions introduce themselves again by themselves.
-fn notes(entries: &[Entry]) -> Result<Vec<Noted>, &'static str> {
-    let mut sessions = Sessions::default();
-    for entry in entries {
-        let (name, text) = (entry.session.as_str(), entry.text.as_str());
-        if text.len() >= ENTRY_BYTES_MAX {
-            return Err("a frame in it is cut short");
-        }
-        match (entry.direction, parenthesised(text)) {
-            (Direction::Note, _) if text.starts_with("connection dropped") => {
-                sessions.end(name, Event::ClientGone);
-            }
-            (Direction::Note, _) => {}
-            (Direction::Sent, None) if text == HELLO => {
-                sessions.of(name);
-            }
-            (Direction::Sent, None) if is_request(text) => return Err(HTTP),
-            (Direction::Sent, None) => {
-                let session = sessions.of(name);
-                sessions.note(session, Event::FromClient(message(text)));
-            }
-            (Direction::Received, None) => {
-                if Frame::read(text).is_err() {
-                    return Err(HTTP);
-                }
-                let session = sessions.of(name);
-                sessions.note(session, Event::FromEngine(message(text)));
-            }
-            (direction, Some(what)) => match (direction, close(what)) {
-                (Direction::Sent, Some(code)) => {
-                    sessions.end(name, Event::FromClient(Said::Close(code)));
-                }
-                (_, Some(code)) => sessions.end(name, Event::FromEngine(Said::Close(code))),
-                (_, None) if what.starts_with("WebSocket p") => {}
-                (Direction::Sent, None) => return Err("it does not show all bytes that were sent"),
-                (_, None) => {}
-            },
-        }
-    }
-    Ok(sessions.notes)
-}
-
-const HTTP: &str = "it has HTTP requests, or what is no frame";
-
-/// Whether it is how a transcript shows an HTTP request of the suite's.
-fn is_request(text: &str) -> bool {
-    let words = text.split_once(' ');
-    words.is_some_and(|(_, url)| url.starts_with("http://"))
-}
-
-fn message(text: &str) -> Said {
-    Said::Message {
-        text: true,
-        payload: text.as_bytes().to_vec(),
-    }
-}
-
-/// What is no text of a frame stands in a transcript in brackets.
-fn parenthesised(text: &str) -> Option<&str> {
-    text.strip_prefix('(')?.strip_suffix(')')
-}
-
-/// The code of a Close frame, if it is one.
-fn close(what: &str) -> Option<Option<u16>> {
-    let rest = what.strip_prefix("Close")?;
-    Some(rest.trim().parse().ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entries(lines: &[(&str, Direction, &str)]) -> Vec<Entry> {
-        let entry = |(session, direction, text): &(&str, Direction, &str)| Entry {
-            at: Duration::ZERO,
-            session: (*session).to_owned(),
-            direction: *direction,
-            text: (*text).to_owned(),
-        };
-        lines.iter().map(entry).collect()
-    }
-
-    #[test]
-    fn a_session_of_the_same_name_is_another_one_after_the_end() {
-        use Direction::{Note, Received, Sent};
-        let frame = r#"{"type":"registerfunction","id":"f"}"#;
-        let noted = notes(&entries(&[
-            ("w", Sent, HELLO),
-            ("w", Received, r#"{"type":"workerregistered"}"#),
-            ("w", Sent, "(WebSocket ping `fence 1`)"),
-            ("w", Sent, "(Close 1000)"),
-            ("w", Received, "(Close 1000)"),
-            ("w", Sent, frame),
-            ("w", Note, "connection dropped without a Close frame"),
-            ("w", Sent, frame),
-        ]));
-        let noted = noted.unwrap();
-        let events: Vec<(usize, &Event)> = noted.iter().map(|it| (it.session, &it.event)).collect();
-        let (sent, greeting) = (message(frame), message(r#"{"type":"workerregistered"}"#));
-        assert_eq!(
-            events,
-            [
-                (0, &Event::Connected),
-                (0, &Event::FromEngine(greeting)),
-                (0, &Event::FromClient(Said::Close(Some(1000)))),
-                (1, &Event::Connected),
-                (1, &Event::FromClient(sent.clone())),
-                (1, &Event::ClientGone),
-                (2, &Event::Connected),
-                (2, &Event::FromClient(sent)),
-            ]
-        );
-    }
-
-    #[test]
-    fn what_does_not_show_all_is_refused() {
-        for lines in [
-            [("w", Direction::Sent, "(2 bytes: 00ff)")],
-            [(
-                "client",
-                Direction::Sent,
-                "GET http://127.0.0.1:3111/orders | ",
-            )],
-            [("hook", Direction::Received, "POST /hook HTTP/1.1")],
-        ] {
-            assert!(notes(&entries(&lines)).is_err(), "{lines:?}");
+            whole: self.whole.clone(),
         }
     }
 }

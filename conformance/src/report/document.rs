@@ -15,7 +15,7 @@ use crate::{
     expectation::Stale,
     ledger::{Clause, Kind},
     template::Mismatch,
-    transcript::{Direction, Entry},
+    transcript::{Direction, Entry, Whole},
     verdict::{CaseVerdict, Failure, Outcome, Status, Verdict},
 };
 
@@ -210,6 +210,8 @@ pub(crate) struct EntryReport<'r> {
     pub(crate) session: &'r str,
     pub(crate) direction: &'static str,
     pub(crate) text: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) whole: Option<&'r Whole>,
 }
 
 impl<'r> Document<'r> {
@@ -442,6 +444,7 @@ impl<'r> EntryReport<'r> {
                 Direction::Note => "note",
             },
             text: &entry.text,
+            whole: entry.whole.as_ref(),
         }
     }
 

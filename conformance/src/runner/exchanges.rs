@@ -40,7 +40,8 @@ impl CaseRun<'_> {
         };
         let asked = Asked {
             method: request.method.clone(),
-            url: format!("{base}{}", text(&request.target)?),
+            base: base.clone(),
+            target: text(&request.target)?,
             headers,
             body,
         };

@@ -109,6 +109,7 @@ mod tests {
             session: (*session).to_owned(),
             direction: *direction,
             text: (*text).to_owned(),
+            whole: None,
         };
         let transcript: Vec<Entry> = lines.iter().map(entry).collect();
         said_twice(&transcript).map(|failure| failure.problem)

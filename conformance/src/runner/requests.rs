@@ -41,7 +41,8 @@ impl CaseRun<'_> {
         for (name, script) in scripts {
             let behaviour = self.behaviour(script)?;
             let segment = self.scope.unique(name);
-            let endpoint = servers.serve(name, segment, behaviour, &self.transcript);
+            let variables = &self.context.target.variables;
+            let endpoint = servers.serve(name, segment, behaviour, variables, &self.transcript);
             self.endpoints.insert(name.clone(), endpoint);
         }
         Ok(())

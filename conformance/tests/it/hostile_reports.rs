@@ -25,6 +25,7 @@ fn outcome(text: &str) -> Outcome {
         session: owned(),
         direction,
         text: owned(),
+        whole: None,
     };
     Outcome {
         case: owned(),

@@ -27,6 +27,7 @@ mod profiles;
 #[cfg(unix)]
 mod recipes;
 mod record;
+mod replaying;
 mod report_formats;
 mod reports;
 mod snapshots;
