@@ -42,6 +42,7 @@ fn unpack(report: &Path, folder: &Folder) -> BTreeMap<String, String> {
         let recording = transcripts.recording(Some(id));
         let recording = recording.unwrap_or_else(|it| panic!("{it}"));
         let mut file = serde_json::to_value(&recording).unwrap();
+        assert_eq!(steps_of(&file), wholes_of(case), "{id}");
         let again = format!("again-{id}");
         file["id"] = again.as_str().into();
         folder.file(&format!("{again}.json"), file.to_string());
@@ -50,6 +51,29 @@ fn unpack(report: &Path, folder: &Folder) -> BTreeMap<String, String> {
     // Random histories keep what was said in the one that failed.
     assert_eq!(silent, [histories::ID]);
     originals
+}
+
+/// How often a case does what no text shows: sends bytes, makes requests, and expects them.
+fn steps_of(case: &Value) -> [usize; 3] {
+    let steps = case["steps"].as_array().unwrap();
+    [
+        &["send_raw", "send_text"][..],
+        &["request"],
+        &["expect_request"],
+    ]
+    .map(|verbs| {
+        let is_one = |step: &&Value| verbs.iter().any(|verb| step.get(verb).is_some());
+        steps.iter().filter(is_one).count()
+    })
+}
+
+/// How often it was done in the case of a report.
+fn wholes_of(case: &Value) -> [usize; 3] {
+    let lines = case["transcript"].as_array().unwrap();
+    ["frame", "request", "received"].map(|kind| {
+        let is_one = |line: &&Value| line["whole"].get(kind).is_some();
+        lines.iter().filter(is_one).count()
+    })
 }
 
 /// Plays them beside each other, as far as the cases could be that they come from.
