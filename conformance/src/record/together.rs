@@ -19,7 +19,47 @@ pub(super) fn together(steps: Vec<Step>) -> Vec<Step> {
         groups.add(step);
     }
     groups.end();
-    groups.steps.into_iter().flatten().collect()
+    let mut steps: Vec<Step> = groups.steps.into_iter().flatten().collect();
+    let functions = scheduled(&steps);
+    if functions.len() > 1 {
+        for step in steps.iter_mut().filter(|it| it.verb.starts_with("expect")) {
+            match &mut step.value {
+                Value::Array(templates) => {
+                    templates.iter_mut().for_each(|it| loosen(it, &functions))
+                }
+                template => loosen(template, &functions),
+            }
+        }
+    }
+    steps
+}
+
+/// The functions that are called by a clock, whatever is done meanwhile.
+fn scheduled(steps: &[Step]) -> Vec<Value> {
+    let mut functions = Vec::new();
+    for step in steps.iter().filter(|it| it.verb == "send") {
+        let is = |field: &str, text: &str| step.value.get(field) == Some(&text.into());
+        let function = step.value.get("function_id");
+        let function =
+            function.filter(|_| is("type", "registertrigger") && is("trigger_type", "cron"));
+        if let Some(function) = function.filter(|it| !functions.contains(*it)) {
+            functions.push(function.clone());
+        }
+    }
+    functions
+}
+
+/// Without a literal type a template waits for its call, whichever of the others comes first.
+fn loosen(template: &mut Value, functions: &[Value]) {
+    let is_one = template
+        .get("function_id")
+        .is_some_and(|it| functions.contains(it));
+    let kind = template
+        .get_mut("type")
+        .filter(|it| is_one && **it == "invokefunction");
+    if let Some(kind) = kind {
+        *kind = json!({"$one_of": ["invokefunction"]});
+    }
 }
 
 #[derive(Default)]
@@ -190,6 +230,28 @@ mod tests {
         assert_eq!(verbs(by_two), ["send", "send", "expect_all"]);
         let apart = vec![expect("f", 1), send(), expect("g", 2)];
         assert_eq!(verbs(apart), ["expect", "send", "expect"]);
+    }
+
+    #[test]
+    fn calls_by_a_clock_wait_for_no_other() {
+        let register = |function: &str| {
+            let frame =
+                json!({"type": "registertrigger", "trigger_type": "cron", "function_id": function});
+            step("w", "send", frame)
+        };
+        let expect = |function: &str| step("w", "expect", call(function, 1.into()));
+        let kinds = |steps: Vec<Step>| -> Vec<Value> {
+            let expected = together(steps).into_iter().filter(|it| it.verb == "expect");
+            expected.map(|it| it.value["type"].clone()).collect()
+        };
+        let any = json!({"$one_of": ["invokefunction"]});
+        let two = vec![register("f"), register("g"), expect("f"), expect("h")];
+        // `f` and `h` may come in any order, so that one step waits for both.
+        let together = together(two);
+        assert_eq!(together[2].value[0]["type"], any);
+        assert_eq!(together[2].value[1]["type"], "invokefunction");
+        let one = vec![register("f"), expect("f")];
+        assert_eq!(kinds(one), ["invokefunction"]);
     }
 
     #[test]

@@ -204,6 +204,24 @@ async fn requests_to_endpoints_are_awaited_and_compared() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_needs_variables_is_not_replayed_without_them() {
+    let folder = Folder::new();
+    let path = folder.path().join("report.json").display().to_string();
+    let report = format!("json={path}");
+    let case = "bearer-token-is-sent-on-every-call";
+    let server = embedded::start().await.unwrap();
+    let (code, said) = aimed(&server, &["run", case, "--verbose", "--report", &report]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let url = server.url();
+    let replay = move || run(&["replay", &path, "--case", case, "--url", &url]);
+    let (_, out, err) = tokio::task::spawn_blocking(replay).await.unwrap();
+    assert!(out.contains(&format!("untestable  {case}: ")), "{out}{err}");
+    assert!(out.contains("CONFORMANCE_TOKEN"), "{out}{err}");
+    assert!(!out.contains("otherwise than then"), "{out}{err}");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requests_for_http_triggers_are_made_and_their_answers_compared() {
     let other_status = Faulty::incoming(|frame| {
         if let Some(status) = frame.pointer_mut("/result/status_code") {
