@@ -13,6 +13,8 @@ use super::{
 /// How many registrations of triggers are without an answer at once.
 const AT_ONCE: usize = 256;
 
+const QUEUES: usize = 1_000;
+
 /// What is registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -22,7 +24,7 @@ pub enum Kind {
     Http,
     /// Triggers for one time each hour.
     Cron,
-    /// Triggers for a queue each.
+    /// Triggers for a thousand queues.
     Queue,
 }
 
@@ -42,17 +44,23 @@ impl Kind {
     }
 
     /// The type and the config of its triggers, as the documents have them.
-    fn trigger(self, label: &str) -> Option<(&'static str, String)> {
+    fn trigger(self, run: &str, number: usize) -> Option<(&'static str, String)> {
         Some(match self {
             Self::Function => return None,
-            Self::Http => ("http", format!(r#"{{"path":"/{label}","method":"GET"}}"#)),
+            Self::Http => (
+                "http",
+                format!(r#"{{"path":"/{run}-{number}","method":"GET"}}"#),
+            ),
             Self::Cron => (
                 "cron",
                 r#"{"schedule":"0 * * * *","timezone":"UTC"}"#.to_owned(),
             ),
             Self::Queue => (
                 "queue",
-                format!(r#"{{"queue_name":"{label}","batch_size":10,"visibility_timeout":30}}"#),
+                format!(
+                    r#"{{"queue_name":"{run}-{}","batch_size":10,"visibility_timeout":30}}"#,
+                    number % QUEUES
+                ),
             ),
         })
     }
@@ -143,7 +151,7 @@ impl Registrations {
         while answered < count {
             while sent < count && sent - answered < AT_ONCE {
                 let label = self.label();
-                let Some((trigger_type, config)) = self.kind.trigger(&label) else {
+                let Some((trigger_type, config)) = self.kind.trigger(&self.run, self.begun) else {
                     return Ok(());
                 };
                 let function = &self.run;
