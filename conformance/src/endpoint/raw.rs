@@ -2,6 +2,7 @@
 
 use std::{io, net::TcpListener, sync::Arc, time::Duration};
 
+use httparse::{Header, Status};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -116,7 +117,7 @@ async fn play(tcp: &mut TcpStream, part: &RawPart, served: &Served) -> io::Resul
     }
 }
 
-/// Reads a request whole: of its body only what a `Content-Length` announces.
+/// Reads a request whole.
 async fn read(
     tcp: &mut TcpStream,
     registry: &Registry,
@@ -131,16 +132,10 @@ async fn read(
         let Ok(parsed) = head.parse(&bytes) else {
             return Ok(None);
         };
-        let httparse::Status::Complete(end) = parsed else {
+        let Status::Complete(end) = parsed else {
             continue;
         };
-        let length = head
-            .headers
-            .iter()
-            .find(|it| it.name.eq_ignore_ascii_case("content-length"))
-            .and_then(|it| std::str::from_utf8(it.value).ok()?.parse().ok())
-            .unwrap_or(0);
-        let Some(body) = bytes.get(end..).and_then(|rest| rest.get(..length)) else {
+        let Some(body) = body(head.headers, bytes.get(end..).unwrap_or_default()) else {
             continue;
         };
         let (method, target) = (head.method.unwrap_or(""), head.path.unwrap_or(""));
@@ -148,7 +143,69 @@ async fn read(
             return Ok(None);
         };
         let headers = head.headers.iter().map(|it| (it.name, it.value));
-        let received = Received::new(method, below, headers, body.to_vec());
+        let received = Received::new(method, below, headers, body);
         return Ok(Some((served, received)));
+    }
+}
+
+/// The body that is behind a head, if it has come whole.
+fn body(headers: &[Header<'_>], bytes: &[u8]) -> Option<Vec<u8>> {
+    let header = |name: &str| {
+        let found = headers.iter().find(|it| it.name.eq_ignore_ascii_case(name));
+        found.and_then(|it| std::str::from_utf8(it.value).ok())
+    };
+    if header("transfer-encoding").is_some_and(|it| it.eq_ignore_ascii_case("chunked")) {
+        return unchunked(bytes);
+    }
+    let length = header("content-length").and_then(|it| it.parse().ok());
+    bytes.get(..length.unwrap_or(0)).map(<[u8]>::to_vec)
+}
+
+/// RFC 9112, section 7.1. What is wrong is never whole.
+fn unchunked(mut bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let Ok(Status::Complete((start, length))) = httparse::parse_chunk_size(bytes) else {
+            return None;
+        };
+        let rest = bytes.get(start..)?;
+        if length == 0 {
+            let no_trailers = rest.starts_with(b"\r\n");
+            let whole = no_trailers || rest.windows(4).any(|it| it == b"\r\n\r\n");
+            return whole.then_some(body);
+        }
+        let length = usize::try_from(length).ok()?;
+        body.extend_from_slice(rest.get(..length)?);
+        bytes = rest.get(length..)?.strip_prefix(b"\r\n")?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_read_whole() {
+        let length = [Header {
+            name: "Content-Length",
+            value: b"3",
+        }];
+        let chunked = [Header {
+            name: "Transfer-Encoding",
+            value: b"Chunked",
+        }];
+        let read = |headers: &[Header<'_>], text: &str| {
+            body(headers, text.as_bytes()).map(|it| String::from_utf8(it).unwrap())
+        };
+        assert_eq!(read(&[], "").as_deref(), Some(""));
+        assert_eq!(read(&length, "abc").as_deref(), Some("abc"));
+        assert_eq!(read(&length, "ab"), None);
+        for trailers in ["", "x: 1\r\ny: 2\r\n"] {
+            let text = format!("1;x=\"y\"\r\na\r\n002\r\nbc\r\n0\r\n{trailers}\r\n");
+            assert_eq!(read(&chunked, &text).as_deref(), Some("abc"));
+            for end in 0..text.len() {
+                assert_eq!(read(&chunked, text.get(..end).unwrap()), None, "{end}");
+            }
+        }
     }
 }
