@@ -7,6 +7,7 @@
 
 mod altered;
 mod frames;
+mod http;
 mod wire;
 mod with;
 
@@ -20,6 +21,7 @@ use reference::core::Machine;
 
 pub use self::{
     altered::{Alter, Altered, Asked, Heard, Sent},
+    http::{Manner, Message, Rerouted, Written},
     wire::{Passage, Wire},
 };
 
@@ -112,6 +114,8 @@ pub struct Other {
     pub rightly: Vec<&'static str>,
     /// What becomes of its frames on their way.
     pub wire: Wire,
+    /// How it writes HTTP.
+    pub manner: Manner,
     make: Box<dyn Fn() -> BoxedMachine + Send + Sync>,
 }
 
@@ -126,6 +130,7 @@ impl Other {
             title,
             rightly: Vec::new(),
             wire: Wire::Straight,
+            manner: Manner::Usual,
             make: Box::new(move || Box::new(make())),
         }
     }
@@ -140,6 +145,10 @@ impl Other {
             wire: Wire::InFragments,
             ..self
         }
+    }
+
+    fn writing(self, manner: Manner) -> Self {
+        Self { manner, ..self }
     }
 
     fn altered<A: Alter + 'static>(

@@ -1,5 +1,6 @@
 //! Engines that do all that the documents demand, and everything else in their own way.
 
+mod http;
 mod requests;
 mod shape;
 mod silences;
@@ -15,6 +16,7 @@ pub fn all() -> Vec<Other> {
         time::engines(),
         silences::engines(),
         requests::engines(),
+        http::engines(),
     ];
     groups.into_iter().flatten().collect()
 }

@@ -1,6 +1,6 @@
 //! The suite against one engine of the catalogue.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 
 use conformance::{
     case::{Case, Cases},
@@ -10,7 +10,7 @@ use conformance::{
     runner::{self, Context, Pace, Target},
     verdict::{CaseVerdict, Outcome, Status},
 };
-use engines::{BoxedMachine, Fault, Other, Sight, Wire};
+use engines::{BoxedMachine, Fault, Manner, Other, Rerouted, Sight, Wire};
 use reference::{Limits, Options, Server};
 use tokio::sync::mpsc;
 
@@ -38,7 +38,9 @@ impl Gauge {
 
     pub(super) async fn kill(&self, fault: &Fault) -> Result<Kill, String> {
         let strict = fault.sight == Sight::Strict;
-        let outcomes = self.run(fault.machine(), fault.wire, strict).await?;
+        let outcomes = self
+            .run(fault.machine(), fault.wire, Manner::Usual, strict)
+            .await?;
         let guilty: Vec<&Outcome> = outcomes
             .iter()
             .filter(|it| it.decides_against(strict))
@@ -66,7 +68,9 @@ impl Gauge {
 
     /// The cases that pass against a trivial engine and should not.
     pub(super) async fn passes(&self, engine: &Other) -> Result<Misjudged, String> {
-        let outcomes = self.run(engine.machine(), engine.wire, true).await?;
+        let outcomes = self
+            .run(engine.machine(), engine.wire, engine.manner, true)
+            .await?;
         let falsely = |it: &&Outcome| {
             it.verdict(true) == CaseVerdict::Passed && !engine.rightly.contains(&it.case.as_str())
         };
@@ -75,7 +79,9 @@ impl Gauge {
 
     /// The cases that fail an odd engine, of those that decide.
     pub(super) async fn failures(&self, engine: &Other) -> Result<Misjudged, String> {
-        let outcomes = self.run(engine.machine(), engine.wire, false).await?;
+        let outcomes = self
+            .run(engine.machine(), engine.wire, engine.manner, false)
+            .await?;
         let failed = |it: &&Outcome| it.decides_against(false);
         Ok(misjudged(engine, outcomes.iter().filter(failed)))
     }
@@ -83,7 +89,12 @@ impl Gauge {
     /// The cases that fail the reference.
     pub(super) async fn reference(&self) -> Result<Vec<Wrong>, String> {
         let outcomes = self
-            .run(embedded::options().machine, Wire::Straight, true)
+            .run(
+                embedded::options().machine,
+                Wire::Straight,
+                Manner::Usual,
+                true,
+            )
             .await?;
         let failed = |it: &&Outcome| it.verdict(true) != CaseVerdict::Passed;
         Ok(outcomes.iter().filter(failed).map(wrong).collect())
@@ -93,38 +104,17 @@ impl Gauge {
         &self,
         machine: BoxedMachine,
         wire: Wire,
+        manner: Manner,
         strict: bool,
     ) -> Result<Vec<Outcome>, String> {
-        let server = serve(machine).await?;
-        let relay = match wire {
-            Wire::Straight => None,
-            wire => {
-                let started = Relay::start(server.address(), wire).await;
-                Some(started.map_err(|it| it.to_string())?)
-            }
-        };
-        let url = relay.as_ref().map_or(server.url(), Relay::url);
-        let outcomes = self.judge(&server, url, strict).await;
-        server.shutdown().await;
+        let way = Way::start(machine, wire, manner).await;
+        let way = way.map_err(|it| it.to_string())?;
+        let outcomes = self.judge(way.target(), strict).await;
+        way.server.shutdown().await;
         outcomes
     }
 
-    async fn judge(
-        &self,
-        server: &Server,
-        url: String,
-        strict: bool,
-    ) -> Result<Vec<Outcome>, String> {
-        let target = Target {
-            url,
-            http_url: server.http_url(),
-            variables: embedded::variables(),
-            hello: true,
-            callback: Callback::default(),
-            config_keys: ConfigKeys::default(),
-            not_applicable: Vec::new(),
-            expendable: true,
-        };
+    async fn judge(&self, target: Target, strict: bool) -> Result<Vec<Outcome>, String> {
         let pace = Pace {
             adapts: true,
             ..Pace::default()
@@ -142,7 +132,65 @@ impl Gauge {
     }
 }
 
-async fn serve(machine: BoxedMachine) -> Result<Server, String> {
+/// An engine, and what stands between it and the suite.
+struct Way {
+    server: Server,
+    workers: Option<Relay>,
+    triggers: Option<Relay>,
+    /// Serves until it is dropped.
+    _endpoints: Option<Relay>,
+}
+
+impl Way {
+    async fn start(machine: BoxedMachine, wire: Wire, manner: Manner) -> io::Result<Self> {
+        if manner == Manner::Usual {
+            let server = serve(machine).await?;
+            return Self::to(server, wire).await;
+        }
+        let endpoints = Relay::of_endpoints(manner).await?;
+        let machine = Box::new(Rerouted::new(machine, endpoints.address()));
+        let server = serve(machine).await?;
+        let triggers = match server.http_address() {
+            Some(address) => Some(Relay::of_triggers(address, manner).await?),
+            None => None,
+        };
+        Ok(Self {
+            triggers,
+            _endpoints: Some(endpoints),
+            ..Self::to(server, wire).await?
+        })
+    }
+
+    async fn to(server: Server, wire: Wire) -> io::Result<Self> {
+        let workers = match wire {
+            Wire::Straight => None,
+            wire => Some(Relay::of_workers(server.address(), wire).await?),
+        };
+        Ok(Self {
+            server,
+            workers,
+            triggers: None,
+            _endpoints: None,
+        })
+    }
+
+    fn target(&self) -> Target {
+        let workers = self.workers.as_ref().map(Relay::address);
+        let triggers = self.triggers.as_ref().map(Relay::address);
+        Target {
+            url: workers.map_or(self.server.url(), |it| format!("ws://{it}")),
+            http_url: triggers.map_or(self.server.http_url(), |it| Some(format!("http://{it}"))),
+            variables: embedded::variables(),
+            hello: true,
+            callback: Callback::default(),
+            config_keys: ConfigKeys::default(),
+            not_applicable: Vec::new(),
+            expendable: true,
+        }
+    }
+}
+
+async fn serve(machine: BoxedMachine) -> io::Result<Server> {
     let options = Options {
         machine,
         limits: Limits {
@@ -152,8 +200,7 @@ async fn serve(machine: BoxedMachine) -> Result<Server, String> {
         },
         ..embedded::options()
     };
-    let bound = Server::bind("127.0.0.1:0", options).await;
-    bound.map_err(|it| it.to_string())
+    Server::bind("127.0.0.1:0", options).await
 }
 
 fn misjudged<'o>(engine: &Other, outcomes: impl Iterator<Item = &'o Outcome>) -> Misjudged {
