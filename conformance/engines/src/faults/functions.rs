@@ -243,6 +243,21 @@ fn taking_back() -> Vec<Fault> {
         )
         .strict(),
         Fault::new(
+            "unregistration-answered",
+            "Answers the unregistration of a function",
+            &["CO-07"],
+            || {
+                hearing(|heard| {
+                    if is_unregistration(&heard.frame) {
+                        let id = id(&heard.frame);
+                        let answer = json!({"type": "functionunregistrationresult", "id": id});
+                        heard.said.push((heard.from, answer));
+                    }
+                })
+            },
+        )
+        .strict(),
+        Fault::new(
             "id-of-an-unregistered-function-taken",
             "Keeps the id of a function that was taken back",
             &["RF-10"],

@@ -55,6 +55,31 @@ fn methods() -> Vec<Fault> {
             },
         ),
         Fault::new(
+            "post-as-put",
+            "Makes requests with PUT where POST is asked for by name",
+            &["RF-04", "RF-14"],
+            || {
+                registering(|invocation| {
+                    if invocation.get("method").is_some_and(|it| it == "POST") {
+                        set(invocation, "", "method", "PUT");
+                    }
+                })
+            },
+        ),
+        Fault::new(
+            "get-by-default",
+            "Makes requests with GET where no method is asked for",
+            &["CO-21"],
+            || {
+                registering(|invocation| {
+                    if invocation.get("method").is_none() {
+                        set(invocation, "", "method", "GET");
+                    }
+                })
+            },
+        )
+        .strict(),
+        Fault::new(
             "method-of-the-first-function",
             "Makes every request of a session with the method of its first one",
             &["RF-04"],
@@ -224,6 +249,22 @@ fn times() -> Vec<Fault> {
 
 fn carried() -> Vec<Fault> {
     vec![
+        Fault::new(
+            "time-in-milliseconds",
+            "Says the time in milliseconds where nothing is signed",
+            &["CO-21"],
+            || {
+                altering(|request| {
+                    const TIME: &str = "x-iii-Timestamp";
+                    if header(request, "x-iii-Signature").is_none()
+                        && let Some(seconds) = header(request, TIME).map(str::to_owned)
+                    {
+                        set_header(request, TIME, format!("{seconds}000"));
+                    }
+                })
+            },
+        )
+        .strict(),
         Fault::new(
             "request-body-wrapped",
             "Puts the data of a call into an object under `data`",

@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 use super::shared::{accepting, dropping, ignoring, refuse, remembering};
 use crate::{
     Alter, Fault, Heard, Sent,
-    frames::{alter, code, is, is_built_in, is_provided_trigger, is_refusal, set, text, unset},
-    with::sending,
+    frames::{
+        alter, code, error, is, is_built_in, is_provided_trigger, is_refusal, set, text, unset,
+    },
+    with::{hearing, sending},
 };
 
 pub(super) fn faults() -> Vec<Fault> {
@@ -121,6 +123,36 @@ fn types() -> Vec<Fault> {
         )
         .strict(),
         Fault::new(
+            "own-type-unlisted",
+            "Leaves a type of the engine's own out of the list of types",
+            &["D-05", "CO-17"],
+            || {
+                sending(|sent| {
+                    if text(&sent.frame, "/function_id") == Some("engine::triggers::list")
+                        && let Some(Value::Array(types)) =
+                            sent.frame.pointer_mut("/result/triggers")
+                    {
+                        types.retain(|it| text(it, "/id") != Some("cron"));
+                    }
+                })
+            },
+        )
+        .strict(),
+        Fault::new(
+            "type-with-a-format-refused-and-taken",
+            "Refuses a trigger type that has a format, and registers it all the same",
+            &["CO-05"],
+            || telling_of_types("registertriggertype", "trigger_request_format"),
+        )
+        .strict(),
+        Fault::new(
+            "withdrawal-of-a-type-refused-and-done",
+            "Refuses to withdraw a trigger type, and withdraws it all the same",
+            &["CO-06"],
+            || telling_of_types("unregistertriggertype", "id"),
+        )
+        .strict(),
+        Fault::new(
             "second-provider-not-told",
             "Says nothing to the second provider of a type",
             &["D-17"],
@@ -210,6 +242,23 @@ fn requests() -> Vec<Fault> {
         )
         .strict(),
     ]
+}
+
+/// Refuses what it does, of frames of a kind that have a field.
+fn telling_of_types(kind: &'static str, field: &'static str) -> impl Alter {
+    hearing(move |heard| {
+        if is(&heard.frame, kind)
+            && heard.frame.get(field).is_some()
+            && let Some(id) = text(&heard.frame, "/id")
+        {
+            let refused = json!({
+                "type": "triggertyperegistrationresult",
+                "id": id,
+                "error": error("invalid_request", "Trigger types are not changed while the engine runs"),
+            });
+            heard.said.push((heard.from, refused));
+        }
+    })
 }
 
 fn notes_provider_of(providers: &mut Providers, heard: &mut Heard) {
