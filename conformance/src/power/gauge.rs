@@ -57,9 +57,9 @@ impl Gauge {
             killed: !guilty.is_empty(),
             right_reason: fault.breaks.iter().any(|it| clauses.contains(it)),
             by: guilty.iter().map(|it| it.case.clone()).collect(),
-            moved: outcomes
+            failed: outcomes
                 .iter()
-                .filter(|it| it.status != Status::Passed)
+                .filter(|it| matches!(it.status, Status::Failed(_)))
                 .map(|it| it.case.clone())
                 .collect(),
             clauses: clauses.into_iter().map(str::to_owned).collect(),

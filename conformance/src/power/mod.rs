@@ -12,7 +12,7 @@ use std::{
 };
 
 use conformance::{case::Cases, ledger::Ledger};
-use engines::{faults, odd, trivial};
+use engines::{Fault, Other, faults, odd, trivial};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use wildmatch::WildMatch;
@@ -26,6 +26,9 @@ use crate::{
 
 /// The share of faults that have to be found for the right reason, in percent.
 const RIGHT_REASON_MIN: usize = 95;
+
+/// How many faults each clause of the documents has to be seen broken by.
+const FAULTS_PER_CLAUSE_MIN: usize = 3;
 
 /// What was found of a fault.
 #[derive(Debug, Serialize)]
@@ -43,9 +46,8 @@ pub(crate) struct Kill {
     pub(crate) by: Vec<String>,
     /// The clauses that they judge.
     pub(crate) clauses: Vec<String>,
-    /// The cases that did not pass, at whatever level.
-    #[serde(skip)]
-    pub(crate) moved: Vec<String>,
+    /// The cases that failed, at whatever level.
+    pub(crate) failed: Vec<String>,
 }
 
 /// What was found of an engine that is no fault: cases that should not have ended as they did.
@@ -82,12 +84,13 @@ pub(crate) struct Power {
     pub(crate) flaky: Vec<Wrong>,
 }
 
-/// What no fault can be seen by: it may be as wrong as it likes.
+/// What faults are not seen by: it may be as wrong as it likes.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Untouched {
-    /// Clauses of the documents of which no case has failed with a fault that breaks them.
+    /// Clauses of the documents of which fewer than three faults that break them have made a case
+    /// fail.
     pub(crate) clauses: Vec<String>,
-    /// Cases that pass with every fault.
+    /// Cases that fail with no fault. Those that probe are not meant to: they say what there is.
     pub(crate) cases: Vec<String>,
 }
 
@@ -100,14 +103,15 @@ impl Untouched {
         let seen = |clause: &str| {
             let breaks = |kill: &Kill| kill.breaks.contains(&clause);
             let by_a_case = |kill: &Kill| kill.clauses.iter().any(|it| it == clause);
-            kills.iter().any(|it| breaks(it) && by_a_case(it))
+            let seen = kills.iter().filter(|it| breaks(it) && by_a_case(it));
+            seen.count() >= FAULTS_PER_CLAUSE_MIN
         };
-        let moved: BTreeSet<&str> = kills
+        let failed: BTreeSet<&str> = kills
             .iter()
-            .flat_map(|it| it.moved.iter().map(String::as_str))
+            .flat_map(|it| it.failed.iter().map(String::as_str))
             .collect();
         let clauses = clauses.into_iter().filter(|it| !seen(it));
-        let cases = cases.into_iter().filter(|it| !moved.contains(it));
+        let cases = cases.into_iter().filter(|it| !failed.contains(it));
         Self {
             clauses: clauses.map(str::to_owned).collect(),
             cases: cases.map(str::to_owned).collect(),
@@ -125,7 +129,7 @@ impl Power {
             && self
                 .untouched
                 .as_ref()
-                .is_none_or(|it| it.clauses.is_empty())
+                .is_none_or(|it| it.clauses.is_empty() && it.cases.is_empty())
             && self.flakes == 0
     }
 }
@@ -164,9 +168,9 @@ pub(crate) async fn power(args: &PowerArgs, out: &mut dyn Write) -> Result<Exit,
 
 /// The engines that are asked for.
 pub(crate) struct Chosen {
-    pub(crate) faults: Vec<engines::Fault>,
-    pub(crate) trivial: Vec<engines::Other>,
-    pub(crate) odd: Vec<engines::Other>,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) trivial: Vec<Other>,
+    pub(crate) odd: Vec<Other>,
 }
 
 impl Chosen {
@@ -199,22 +203,45 @@ impl Chosen {
     }
 }
 
+/// An engine that is to be judged.
+enum Subject<'c> {
+    Faulty(&'c Fault),
+    Trivial(&'c Other),
+    Odd(&'c Other),
+}
+
+/// What was found of one.
+enum Found {
+    Faulty(Kill),
+    Trivial(Misjudged),
+    Odd(Misjudged),
+}
+
 async fn measure(args: &PowerArgs, chosen: &Chosen, gauge: &Gauge) -> Result<Power, String> {
     let jobs = usize::from(args.jobs);
     let all = chosen.faults.len() + chosen.trivial.len() + chosen.odd.len();
     let progress = Progress::new(all);
-    let faults = judged(jobs, &chosen.faults, async |fault| {
-        progress.done(gauge.kill(fault).await)
+    // Those that take longest come first.
+    let odd = chosen.odd.iter().map(Subject::Odd);
+    let subjects: Vec<Subject<'_>> = odd
+        .chain(chosen.trivial.iter().map(Subject::Trivial))
+        .chain(chosen.faults.iter().map(Subject::Faulty))
+        .collect();
+    let judged = judged(jobs, &subjects, async |subject| {
+        progress.done(match subject {
+            Subject::Faulty(fault) => gauge.kill(fault).await.map(Found::Faulty),
+            Subject::Trivial(engine) => gauge.passes(engine).await.map(Found::Trivial),
+            Subject::Odd(engine) => gauge.failures(engine).await.map(Found::Odd),
+        })
     });
-    let faults = faults.await?;
-    let trivial = judged(jobs, &chosen.trivial, async |engine| {
-        progress.done(gauge.passes(engine).await)
-    });
-    let trivial = trivial.await?;
-    let odd = judged(jobs, &chosen.odd, async |engine| {
-        progress.done(gauge.failures(engine).await)
-    });
-    let odd = odd.await?;
+    let (mut faults, mut trivial, mut odd) = (Vec::new(), Vec::new(), Vec::new());
+    for found in judged.await? {
+        match found {
+            Found::Faulty(kill) => faults.push(kill),
+            Found::Trivial(misjudged) => trivial.push(misjudged),
+            Found::Odd(misjudged) => odd.push(misjudged),
+        }
+    }
     let (mut flakes, mut flaky) = (0, Vec::<Wrong>::new());
     for _ in 0..args.repeat {
         let failed = gauge.reference().await?;
@@ -290,7 +317,7 @@ impl Progress {
 mod tests {
     use super::*;
 
-    fn kill(breaks: &'static [&'static str], clauses: &[&str], moved: &[&str]) -> Kill {
+    fn kill(breaks: &'static [&'static str], clauses: &[&str], failed: &[&str]) -> Kill {
         let owned = |them: &[&str]| them.iter().map(|it| (*it).to_owned()).collect();
         Kill {
             fault: "wrong",
@@ -299,9 +326,9 @@ mod tests {
             strict: false,
             killed: true,
             right_reason: true,
-            by: owned(moved),
+            by: owned(failed),
             clauses: owned(clauses),
-            moved: owned(moved),
+            failed: owned(failed),
         }
     }
 
@@ -318,13 +345,19 @@ mod tests {
     }
 
     #[test]
-    fn a_clause_is_touched_by_a_case_of_its_own_and_a_case_by_any_fault() {
+    fn a_clause_is_touched_by_cases_of_its_own_and_a_case_by_any_fault() {
         let kills = [
             kill(&["RT-01"], &["RT-02"], &["a"]),
             kill(&["RT-02"], &["RT-02", "RT-03"], &["b"]),
+            kill(&["RT-02", "RT-04"], &["RT-02", "RT-04"], &["b"]),
+            kill(&["RT-04", "RT-02"], &["RT-04", "RT-02"], &["b"]),
         ];
-        let untouched = Untouched::by(&kills, ["RT-01", "RT-02", "RT-03"], ["a", "b", "c"]);
-        assert_eq!(untouched.clauses, ["RT-01", "RT-03"]);
+        let untouched = Untouched::by(
+            &kills,
+            ["RT-01", "RT-02", "RT-03", "RT-04"],
+            ["a", "b", "c"],
+        );
+        assert_eq!(untouched.clauses, ["RT-01", "RT-03", "RT-04"]);
         assert_eq!(untouched.cases, ["c"]);
     }
 
@@ -362,6 +395,14 @@ mod tests {
                     it.untouched
                         .iter_mut()
                         .for_each(|it| it.clauses.push("RT-01".to_owned()))
+                }),
+            ),
+            (
+                "case",
+                with(|it| {
+                    it.untouched
+                        .iter_mut()
+                        .for_each(|it| it.cases.push("a".to_owned()))
                 }),
             ),
             (

@@ -36,9 +36,15 @@ pub(super) fn human(power: &Power, ledger: &Ledger, out: &mut dyn Write) -> io::
         }
     }
     if let Some(untouched) = &power.untouched {
-        for (what, ids) in [("clauses", &untouched.clauses), ("cases", &untouched.cases)] {
+        for (what, ids) in [
+            (
+                "clauses that fewer than three faults make fail",
+                &untouched.clauses,
+            ),
+            ("cases that no fault makes fail", &untouched.cases),
+        ] {
             if !ids.is_empty() {
-                writeln!(out, "\n{what} that no fault makes fail: {}", ids.join(" "))?;
+                writeln!(out, "\n{what}: {}", ids.join(" "))?;
             }
         }
     }
