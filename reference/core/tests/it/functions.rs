@@ -3,7 +3,7 @@
 use reference_core::{EventKind, Subject};
 use serde_json::{Value, json};
 
-use crate::support::{Lab, answer, invoke, register_function, unregister};
+use crate::support::{Lab, answer, invoke, register_function, register_trigger, unregister};
 
 pub const URL: &str = "https://example.com/lambda";
 
@@ -218,4 +218,28 @@ fn what_a_registration_leaves_with_the_engine_is_bounded() {
         }),
     );
     assert_eq!(answer["error"]["code"], "invalid_config");
+}
+
+#[test]
+fn a_registration_may_leave_a_whole_mebibyte_in_each_field() {
+    let mut lab = Lab::new();
+    let worker = lab.connect();
+    // Quotes and braces count as well.
+    let of_bytes = |bytes: usize| json!({"d": "x".repeat(bytes - r#"{"d":""}"#.len())});
+    let (largest, too_large) = (of_bytes(1 << 20), of_bytes((1 << 20) + 1));
+    lab.function(worker, "f");
+    for field in ["request_format", "response_format", "metadata"] {
+        let with = |value: &Value| json!({"type": "registerfunction", "id": field, field: value});
+        let refused = lab.ask(worker, with(&too_large));
+        assert_eq!(refused["error"]["code"], "invalid_request", "{field}");
+        lab.quietly(worker, with(&largest));
+    }
+    let provider = lab.connect();
+    lab.trigger_type(provider, "blob");
+    let with = |config: &Value| register_trigger("t", "blob", "f", config.clone());
+    let refused = lab.ask(worker, with(&too_large));
+    assert_eq!(refused["error"]["code"], "invalid_config");
+    lab.assert_silent(provider);
+    lab.send(worker, with(&largest));
+    assert_eq!(lab.only_frame(provider)["config"], largest);
 }

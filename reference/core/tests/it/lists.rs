@@ -100,6 +100,16 @@ fn the_list_of_trigger_types_has_the_engines_own_and_those_of_workers() {
         .map(|it| &it["id"])
         .collect();
     assert_eq!(ids, ["http", "cron", "queue", "a", "blob"]);
+    for (own, mentions) in
+        types
+            .as_array()
+            .unwrap()
+            .iter()
+            .zip(["HTTP request", "schedule", "queue"])
+    {
+        let description = own["description"].as_str().unwrap();
+        assert!(description.contains(mentions), "{own}");
+    }
     assert_eq!(types[3], json!({"id": "a"}));
     assert_eq!(
         types[4],

@@ -1,10 +1,10 @@
 //! Providers that are slow, silent, gone or back, and those who pose as one: D-10, D-17, D-19.
 
 use reference_core::{EventKind, SessionId, Settings};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
-    support::{Lab, invoke, refused, register_trigger, registered, seconds, unregister},
+    support::{Lab, Step, invoke, refused, register_trigger, registered, seconds, unregister},
     trigger_types::{accept, accepted, blob, provided, refused_with, withdrawn},
 };
 
@@ -251,4 +251,65 @@ fn the_answers_of_a_stranger_are_dropped_and_logged() {
     );
     lab.assert_silent(registrar);
     refused_with("t", "duplicate_trigger_id", &lab.ask(registrar, blob("t")));
+}
+
+#[test]
+fn a_stop_answers_the_registrations_that_are_waited_for_and_no_others() {
+    let (mut lab, provider, registrar) = provided();
+    accepted(&mut lab, provider, registrar, "accepted");
+    accepted(&mut lab, provider, registrar, "announced again");
+    lab.quietly(provider, unregister("triggertype", "blob"));
+    lab.send(
+        provider,
+        json!({"type": "registertriggertype", "id": "blob"}),
+    );
+    lab.frames(provider);
+    lab.quietly(provider, accept("accepted"));
+    lab.send(registrar, blob("awaited"));
+    lab.input(Step::Shutdown);
+    refused_with(
+        "awaited",
+        "trigger_registration_cancelled",
+        &lab.only_frame(registrar),
+    );
+}
+
+/// The id under which the provider is asked for a trigger, which is then given up unanswered.
+fn abandon(lab: &mut Lab, provider: SessionId, registrar: SessionId, id: &str) -> Value {
+    lab.send(registrar, blob(id));
+    lab.send(registrar, unregister("trigger", id));
+    lab.frames(registrar);
+    lab.frames(provider)[0]["id"].take()
+}
+
+#[test]
+fn an_id_is_kept_for_a_late_answer_until_a_thousand_newer_ones_are() {
+    let (mut lab, provider, registrar) = provided();
+    let ids: Vec<String> = (0..1_000).map(|number| format!("t{number}")).collect();
+    for id in &ids {
+        assert_eq!(abandon(&mut lab, provider, registrar, id), *id);
+    }
+    let known_as = abandon(&mut lab, provider, registrar, "t0");
+    assert_ne!(known_as, "t0", "a thousand are remembered");
+    // With this alias the oldest id was one too many, and the provider may be asked for it again.
+    assert_eq!(abandon(&mut lab, provider, registrar, "t0"), "t0");
+    assert_ne!(abandon(&mut lab, provider, registrar, "t999"), "t999");
+}
+
+#[test]
+fn a_late_answer_for_a_type_that_was_given_up_settles_that_trigger_alone() {
+    let (mut lab, provider, registrar) = provided();
+    for id in ["answered", "owed"] {
+        lab.send(registrar, blob(id));
+    }
+    lab.frames(provider);
+    lab.quietly(provider, unregister("triggertype", "blob"));
+    lab.quietly(provider, accept("answered"));
+    lab.trigger_type(provider, "blob");
+    lab.frames(registrar);
+    assert_eq!(
+        abandon(&mut lab, provider, registrar, "answered"),
+        "answered"
+    );
+    assert_ne!(abandon(&mut lab, provider, registrar, "owed"), "owed");
 }

@@ -1,14 +1,14 @@
 //! Calls of functions that endpoints serve: RF-14, RF-15, D-11, D-28.
 
-use reference_core::{HeaderText, Settings};
+use reference_core::{HeaderText, Method, SessionId, Settings};
 use serde_json::{Value, json};
 
 use crate::{
     functions::{URL, http_function},
-    support::{Ended, Lab, invoke, seconds},
+    support::{Ended, Lab, invoke, seconds, unregister},
 };
 
-fn served() -> (Lab, reference_core::SessionId, reference_core::SessionId) {
+fn served() -> (Lab, SessionId, SessionId) {
     let mut lab = Lab::new();
     let (worker, caller) = (lab.connect(), lab.connect());
     lab.quietly(
@@ -38,6 +38,27 @@ fn a_call_becomes_a_request_and_its_answer_the_result() {
         r#"{"type":"invocationresult","invocation_id":"c","function_id":"f","result":{"z":1e400,"a":1}}"#
     );
     assert_eq!(lab.next_deadline(), None);
+}
+
+#[test]
+fn a_request_is_made_with_the_method_of_the_registration() {
+    for (name, method) in [
+        (Value::Null, Method::Post),
+        (json!("GET"), Method::Get),
+        (json!("POST"), Method::Post),
+        (json!("PUT"), Method::Put),
+        (json!("PATCH"), Method::Patch),
+        (json!("DELETE"), Method::Delete),
+    ] {
+        let mut lab = Lab::new();
+        let worker = lab.connect();
+        lab.quietly(
+            worker,
+            http_function("f", json!({"url": URL, "method": name})),
+        );
+        lab.quietly(worker, invoke("c", "f"));
+        assert_eq!(lab.requests[0].method, method);
+    }
 }
 
 #[test]
@@ -125,7 +146,7 @@ fn a_void_call_makes_a_request_and_no_reply() {
 }
 
 /// A lab with these settings, a worker with the function `f` at an endpoint, and two callers.
-fn bounded(settings: Settings) -> (Lab, [reference_core::SessionId; 2]) {
+fn bounded(settings: Settings) -> (Lab, [SessionId; 2]) {
     let mut lab = Lab::with(settings);
     let worker = lab.connect();
     let invocation = json!({"url": URL, "timeout_ms": 2000});
@@ -291,38 +312,50 @@ fn each_function_has_its_own_credential_as_it_was_at_registration() {
 fn what_a_registration_puts_into_its_requests_is_bounded() {
     let mut lab = Lab::new();
     let worker = lab.connect();
-    let many: serde_json::Map<String, Value> =
-        (0..101).map(|it| (format!("x-{it}"), json!(""))).collect();
-    let key = |header: &str| json!({"type": "api_key", "header": header, "value_key": "KEY"});
-    lab.set_variable("KEY", "value");
-    for (invocation, field) in [
+    let url = |bytes: usize| {
+        let filler = "x".repeat(bytes - URL.len() - 1);
+        json!({"url": format!("{URL}?{filler}")})
+    };
+    let headers = |count: usize| {
+        let headers: serde_json::Map<String, Value> = (0..count)
+            .map(|it| (format!("x-{it}"), json!("")))
+            .collect();
+        json!({"url": URL, "headers": headers})
+    };
+    let header = |bytes: usize| json!({"url": URL, "headers": {"x": "v".repeat(bytes - 1)}});
+    for (largest, too_large, field) in [
+        (url(8 << 10), url((8 << 10) + 1), "`invocation.url`"),
+        (headers(100), headers(101), "`invocation.headers`"),
         (
-            json!({"url": format!("{URL}?{}", "x".repeat(8 << 10))}),
-            "`invocation.url`",
-        ),
-        (json!({"url": URL, "headers": many}), "`invocation.headers`"),
-        (
-            json!({"url": URL, "headers": {"x": "v".repeat(32 << 10)}}),
+            header(32 << 10),
+            header((32 << 10) + 1),
             "`invocation.headers`",
         ),
-        (
-            json!({"url": URL, "auth": key("Content-Type")}),
-            "`invocation.auth.header`",
-        ),
-        (
-            json!({"url": URL, "auth": key("X-III-Timestamp")}),
-            "`invocation.auth.header`",
-        ),
-        (
-            json!({"url": URL, "auth": key("Host")}),
-            "`invocation.auth.header`",
-        ),
     ] {
-        let answer = lab.ask(worker, http_function("f", invocation));
-        assert_eq!(answer["error"]["code"], "invalid_request", "{field}");
-        let message = answer["error"]["message"].as_str().unwrap();
-        assert!(message.starts_with(field), "{message}");
+        assert_refused(&mut lab, worker, too_large, field);
+        lab.quietly(worker, http_function("f", largest));
+        lab.quietly(worker, unregister("function", "f"));
     }
+}
+
+#[test]
+fn a_key_is_not_sent_in_a_header_of_the_engines_own() {
+    let mut lab = Lab::new();
+    let worker = lab.connect();
+    lab.set_variable("KEY", "value");
+    for header in ["Content-Type", "X-III-Timestamp", "Host"] {
+        let auth = json!({"type": "api_key", "header": header, "value_key": "KEY"});
+        let invocation = json!({"url": URL, "auth": auth});
+        assert_refused(&mut lab, worker, invocation, "`invocation.auth.header`");
+    }
+}
+
+#[track_caller]
+fn assert_refused(lab: &mut Lab, worker: SessionId, invocation: Value, field: &str) {
+    let answer = lab.ask(worker, http_function("f", invocation));
+    assert_eq!(answer["error"]["code"], "invalid_request", "{field}");
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with(field), "{message}");
 }
 
 #[test]
@@ -361,5 +394,6 @@ fn what_is_printed_of_a_request_holds_no_secret() {
         printed.contains("EndpointUrl(https://example.com)"),
         "{printed}"
     );
+    assert!(printed.contains("Secret(redacted)"), "{printed}");
     assert!(!printed.contains("s3cret"), "{printed}");
 }

@@ -1,6 +1,6 @@
 //! Sessions: CO-02, CO-14 to CO-16, D-07, D-23.
 
-use reference_core::{CloseCode, EventKind, SessionId};
+use reference_core::{CloseCode, EventKind, SessionId, Unreadable};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -133,12 +133,38 @@ fn frames_after_the_end_of_a_session_are_ignored() {
         Step::Text(session, register_function("f").to_string()),
         Step::Text(session, "?".to_owned()),
         Step::Binary(session, vec![0]),
+        Step::Unreadable(session, Unreadable::NotUtf8),
+        Step::Overflowed(session),
         Step::Disconnected(session),
         Step::Text(SessionId(999), r#"{"type":"ping"}"#.to_owned()),
     ] {
         lab.input(step);
         assert_eq!(lab.history.last().unwrap().effects, []);
     }
+    assert!(!lab.serves("f"), "registered after the end");
+}
+
+#[test]
+fn a_session_that_reads_too_slowly_is_closed_and_ends() {
+    let mut lab = Lab::new();
+    let worker = lab.connect();
+    lab.function(worker, "f");
+    lab.input(Step::Overflowed(worker));
+    let closes = lab.closes();
+    assert_eq!(closes, [(worker, CloseCode::TryAgainLater)]);
+    assert_eq!(closes[0].1.number(), 1013);
+    lab.assert_silent(worker);
+    assert!(!lab.serves("f"));
+}
+
+#[test]
+fn the_token_that_retires_a_session_is_not_printed() {
+    let mut lab = Lab::new();
+    let (_, greeting) = lab.connect_greeted();
+    let token = greeting["reattach_token"].as_str().unwrap();
+    let printed = format!("{:?}", lab.engine);
+    assert!(printed.contains("Token(redacted)"), "{printed}");
+    assert!(!printed.contains(token), "{printed}");
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub enum Step {
     Text(SessionId, String),
     Binary(SessionId, Vec<u8>),
     Unreadable(SessionId, Unreadable<'static>),
+    Overflowed(SessionId),
     Disconnected(SessionId),
     RequestEnded(Uuid, Ended),
     HttpRequest(ExchangeId, Asked),
@@ -325,6 +326,7 @@ impl Step {
             Self::Text(session, ref frame) => Input::Text { session, frame },
             Self::Binary(session, ref frame) => Input::Binary { session, frame },
             Self::Unreadable(session, reason) => Input::Unreadable { session, reason },
+            Self::Overflowed(session) => Input::Overflowed { session },
             Self::Disconnected(session) => Input::Disconnected { session },
             Self::RequestEnded(call, ref ended) => Input::RequestEnded {
                 call,
