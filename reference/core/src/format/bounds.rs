@@ -15,8 +15,8 @@ const COST_MAX: u64 = 16_000_000;
 /// So many bytes of a string cost as much as a value.
 const BYTES_A_UNIT: usize = 32;
 
-/// What a value costs at each depth of a payload, by the schemas that can apply there. Beyond
-/// the last depth none does.
+/// What a value costs at each depth of a payload, by the schemas that can apply there, down to
+/// the first depth that is too deep.
 #[derive(Debug)]
 pub(super) struct Bounds {
     costs: Vec<u64>,
@@ -35,8 +35,8 @@ impl Bounds {
         if let Some(first) = applied.first_mut() {
             *first = 1;
         }
-        let mut costs: Vec<u64> = Vec::new();
-        while costs.len() <= DEPTH_MAX && applied.iter().any(|times| *times > 0) {
+        let mut costs = Vec::new();
+        for depth in 0..=DEPTH_MAX {
             for place in &order {
                 let Some(schema) = schemas.get(*place) else {
                     continue;
@@ -50,8 +50,8 @@ impl Bounds {
                 cost = cost.saturating_add(times.saturating_mul(schema.weight));
                 add(&mut below, &schema.below, *times);
             }
-            let depth = costs.len() as u64 + 1;
-            costs.push(cost.saturating_mul(depth).saturating_mul(again));
+            let level = depth as u64 + 1;
+            costs.push(cost.saturating_mul(level).saturating_mul(again));
             applied = below;
         }
         Ok(Self { costs })
@@ -159,4 +159,107 @@ impl Walk<'_> {
 
 fn chain_too_long() -> String {
     format!("more than {CHAIN_MAX} schemas apply to one value through each other, or one to itself")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Each schema costs 1 and what its rules weigh; so do those that it applies to the same value,
+    /// as often as it does. All of it counts once for each level of the payload, and once more
+    /// for each schema of the longest chain.
+    #[test]
+    fn what_a_value_costs_at_each_depth() {
+        let twice = json!({
+            "allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/a"}],
+            "$defs": {"a": {"not": true}},
+        });
+        let named = json!({
+            "title": "t", "description": "d", "examples": [1], "default": 1, "definitions": {},
+        });
+        for (schema, costs) in [
+            (json!(true), [2, 0, 0]),
+            (named, [2, 0, 0]),
+            (json!({"type": "string"}), [4, 0, 0]),
+            (json!({"enum": [1, "x".repeat(64), {"a": 1}]}), [16, 0, 0]),
+            (json!({"multipleOf": 2}), [34, 0, 0]),
+            (json!({"pattern": "a"}), [258, 0, 0]),
+            (
+                json!({"patternProperties": {"a": true, "b": true}}),
+                [514, 8, 0],
+            ),
+            (json!({"properties": {"a": true, "b": true}}), [6, 8, 0]),
+            (json!({"prefixItems": [true, true]}), [2, 8, 0]),
+            (
+                json!({"items": {"contains": {"multipleOf": 2}}}),
+                [2, 4, 102],
+            ),
+            (json!({"items": {"additionalProperties": true}}), [2, 4, 6]),
+            (json!({"allOf": [true, {"not": true}]}), [16, 0, 0]),
+            (json!({"dependentSchemas": {"a": true}}), [6, 0, 0]),
+            (
+                json!({"anyOf": [true], "unevaluatedItems": true}),
+                [12, 6, 0],
+            ),
+            (twice, [35, 0, 0]),
+        ] {
+            let bounds = Bounds::of(&schema).expect("the test's schema is within bounds");
+            assert_eq!(bounds.costs[..3], costs, "{schema}");
+        }
+        let endless = Bounds::of(&json!({"items": {"$ref": "#"}})).expect("it goes down each time");
+        let costs = (1..=DEPTH_MAX as u64 + 1).map(|level| match level {
+            1 => 3,
+            level => 2 * level * 3,
+        });
+        assert!(endless.costs.into_iter().eq(costs));
+    }
+
+    /// A format of which a value at the top costs as much as goes 1,024 times into what there is.
+    #[test]
+    fn what_there_is_may_be_spent_to_the_last() {
+        const UNITS: usize = 1_024;
+        let weight = 7_812;
+        let costly = json!({"enum": vec![1; weight - 2]});
+        let bounds = Bounds::of(&costly).expect("a list of values");
+        assert_eq!((bounds.costs[0] + 1) * UNITS as u64, COST_MAX);
+        let largest = UNITS * BYTES_A_UNIT - 1;
+        let text = |bytes: usize| json!("x".repeat(bytes));
+        assert_eq!(bounds.allow(&text(largest)), Ok(()));
+        let too_large = Err("it is too large to be checked against this format".to_owned());
+        assert_eq!(bounds.allow(&text(largest + 1)), too_large);
+
+        // One level down it costs twice as much: half as many bytes of a name and a text.
+        let bounds = Bounds::of(&json!({"additionalProperties": costly})).expect("the same");
+        let half = largest / 2;
+        let field = |name: usize, text: usize| {
+            let field = ("n".repeat(name), json!("x".repeat(text)));
+            Value::Object([field].into_iter().collect())
+        };
+        for name in [0, 1, half - 1, half] {
+            assert_eq!(bounds.allow(&field(name, half - name)), Ok(()), "{name}");
+            assert_eq!(
+                bounds.allow(&field(name, half - name + 1)),
+                too_large,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn payloads_are_checked_down_to_the_forty_eighth_value() {
+        let list = Bounds::of(&json!({"items": {"$ref": "#"}})).expect("it goes down each time");
+        let map = json!({"additionalProperties": {"$ref": "#"}});
+        let map = Bounds::of(&map).expect("it goes down each time");
+        for (bounds, into) in [
+            (list, (|below| json!([below])) as fn(Value) -> Value),
+            (map, |below| json!({"": below})),
+        ] {
+            let deepest = (1..DEPTH_MAX).fold(json!(1), |below, _| into(below));
+            assert_eq!(bounds.allow(&deepest), Ok(()));
+            let too_deep = "it is nested more than 48 deep, and cannot be checked";
+            assert_eq!(bounds.allow(&into(deepest)), Err(too_deep.to_owned()));
+        }
+    }
 }

@@ -103,21 +103,16 @@ impl<'f> Reader<'f> {
                 }
                 "properties" => {
                     // One field has one name, and is looked up by it.
-                    let mut fields = Vec::new();
-                    self.each_by_name(value, &at, &mut fields)?;
-                    read.weight += fields.len() as u64;
-                    append_once(&mut read.below, fields);
-                }
-                "prefixItems" => {
-                    let mut items = Vec::new();
-                    self.each(value, &at, &mut items)?;
-                    append_once(&mut read.below, items);
+                    let fields = value.as_object().map_or(0, Map::len);
+                    read.weight = read.weight.saturating_add(fields as u64);
+                    self.each_by_name(value, &at, &mut read.below)?;
                 }
                 "unevaluatedItems" | "unevaluatedProperties" => {
                     read.repeats = UNEVALUATED_REPEATS;
                     self.each(value, &at, &mut read.below)?;
                 }
                 "items"
+                | "prefixItems"
                 | "additionalItems"
                 | "additionalProperties"
                 | "contains"
@@ -188,13 +183,6 @@ impl<'f> Reader<'f> {
         read.weight = read.weight.saturating_add(weight);
         Ok(())
     }
-}
-
-/// A schema that stands there under several names is only met under one of them.
-fn append_once(below: &mut Vec<usize>, mut schemas: Vec<usize>) {
-    schemas.sort_unstable();
-    schemas.dedup();
-    below.append(&mut schemas);
 }
 
 /// A name as a part of a JSON pointer.

@@ -49,6 +49,11 @@ fn a_refusal_names_the_place() {
             json!(["a", "B"]),
             Err("at '/1': it does not match \"^[a-z]+$\""),
         ),
+        (
+            json!({"properties": {"a": false}}),
+            json!({"a": 1}),
+            Err("at '/a': nothing is allowed there"),
+        ),
     ] {
         let checked = check(&schema, &payload);
         assert_eq!(
@@ -107,6 +112,10 @@ fn what_is_no_format_is_refused() {
             "at '/items/$id': a schema inside a format has no address of its own",
         ),
         (
+            json!({"properties": {"a/b~": {"$ref": "b"}}}),
+            "at '/properties/a~1b~0/$ref': must be `#` or begin with `#/`: nothing outside the format is read",
+        ),
+        (
             json!({"$ref": "#"}),
             "more than 16 schemas apply to one value through each other, or one to itself",
         ),
@@ -115,7 +124,7 @@ fn what_is_no_format_is_refused() {
             "more than 16 schemas apply to one value through each other, or one to itself",
         ),
         (
-            chain(16),
+            chain(15),
             "more than 16 schemas apply to one value through each other, or one to itself",
         ),
         (
@@ -134,7 +143,15 @@ fn what_is_no_format_is_refused() {
         let refused = compile(&schema).map(|_| ()).expect_err(expected);
         assert_eq!(refused, expected);
     }
-    assert!(compile(&chain(14)).is_ok());
+    let title = "a".repeat(FORMAT_BYTES_MAX - r#"{"title":""}"#.len());
+    for largest in [
+        chain(14),
+        json!({"allOf": patterns[1..]}),
+        json!({"allOf": schemas[1..]}),
+        json!({"title": title}),
+    ] {
+        assert_eq!(compile(&largest).map(|_| ()), Ok(()));
+    }
     for pattern in ["(", "(?=a)b", "(a{1000}){1000}"] {
         let refused = compile(&json!({"pattern": pattern})).map(|_| ());
         assert!(
@@ -166,6 +183,15 @@ fn formats_may_come_back_to_themselves_below() {
             "/left".repeat(12)
         )
     );
+}
+
+#[test]
+fn an_address_may_stand_at_the_top_and_a_field_may_be_called_id() {
+    let schema = json!({
+        "$id": "https://example.com/a",
+        "properties": {"id": {"type": "string", "id": 7}},
+    });
+    assert_eq!(check(&schema, &json!({"id": "a"})), Ok(()));
 }
 
 /// Formats and payloads that would take the engine's time are told before they are checked.
@@ -203,6 +229,8 @@ fn what_would_take_too_long_is_not_checked() {
             "{schema}"
         );
     }
+    let largest = json!("a".repeat(PAYLOAD_BYTES_MAX - 2));
+    assert_eq!(check(&json!(true), &largest), Ok(()));
     assert_eq!(
         check(
             &payment(),
