@@ -359,3 +359,30 @@ mod tests {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_writes_stays_on_its_line_and_between_its_quotes() {
+        let longest = "é".repeat(300);
+        let cut = format!("{longest}… (601 bytes)");
+        for (text, line) in [
+            ("", ""),
+            ("orders/é 7", "orders/é 7"),
+            ("a\r\n\u{7f}", r"a\r\n\u{7f}"),
+            // Separators of lines, and what turns the direction of writing round.
+            ("\u{2028}\u{202e}", r"\u{2028}\u{202e}"),
+            ("\u{2066}\u{2069}", r"\u{2066}\u{2069}"),
+            ("\u{2027}\u{202f}\u{206a}", "\u{2027}\u{202f}\u{206a}"),
+            (r"a`\", r"a\`\\"),
+            (&longest, &longest),
+            (&format!("{longest}a"), &cut),
+        ] {
+            let name = text.to_owned();
+            let described = EventKind::Described { name };
+            assert_eq!(described.to_string(), format!("is `{line}`"));
+        }
+    }
+}

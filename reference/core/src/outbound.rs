@@ -179,6 +179,38 @@ mod tests {
     }
 
     #[test]
+    fn where_the_public_internet_ends() {
+        // What is just outside each special range is public, what is just inside is not.
+        for (public, special) in [
+            ("100.63.255.255", "100.64.0.0"),
+            ("100.128.0.0", "100.127.255.255"),
+            ("101.64.0.0", "100.100.0.0"),
+            ("191.0.0.1", "192.0.0.1"),
+            ("192.1.0.1", "192.0.0.255"),
+            ("192.0.1.1", "192.0.2.1"),
+            ("198.17.255.255", "198.18.0.0"),
+            ("198.20.0.0", "198.19.255.255"),
+            ("197.18.0.1", "198.51.100.1"),
+            ("199.19.0.1", "203.0.113.1"),
+            ("223.255.255.255", "240.0.0.1"),
+            ("2000::1", "1fff:ffff::1"),
+            ("2001:200::1", "2001:1ff:ffff::1"),
+            ("2001:db7:ffff::1", "2001:db8::1"),
+            ("2001:db9::1", "2001:db8:ffff::1"),
+            ("2606:db8::1", "2001::1"),
+            ("2606:1::1", "2001:1::1"),
+            ("2003::1", "2002::1"),
+            ("3ffe:fff::1", "3fff:fff:ffff::1"),
+            ("3fff:1000::1", "3fff::1"),
+            ("3fff:ffff::1", "4000::1"),
+        ] {
+            assert!(allowed(Reach::Public, public), "{public}");
+            assert!(!allowed(Reach::Public, special), "{special}");
+            assert!(allowed(Reach::Any, special), "{special}");
+        }
+    }
+
+    #[test]
     fn hosts_narrow_it() {
         let policy = OutboundPolicy {
             hosts: ["api.example.com", "*.internal", "localhost:8080", "[::1]"]

@@ -101,4 +101,41 @@ mod tests {
             assert_eq!(verdict(Builtin::Queue, config), expected, "{config}");
         }
     }
+
+    #[test]
+    fn bounds_of_subscriptions() {
+        let name = |bytes: usize| format!(r#"{{"queue_name":"{}"}}"#, "q".repeat(bytes));
+        let dead =
+            |bytes: usize| format!(r#"{{"queue_name":"{}::dead_letter"}}"#, "q".repeat(bytes));
+        let with = |field: &str, value: &str| format!(r#"{{"queue_name":"q","{field}":{value}}}"#);
+        for (field, within, beyond) in [
+            ("queue_name", name(1_024), name(1_025)),
+            ("queue_name", dead(1_024), dead(1_025)),
+            (
+                "batch_size",
+                with("batch_size", "1"),
+                with("batch_size", "0"),
+            ),
+            (
+                "batch_size",
+                with("batch_size", "10000"),
+                with("batch_size", "10001"),
+            ),
+            (
+                "visibility_timeout",
+                with("visibility_timeout", "0.001"),
+                with("visibility_timeout", "0.0009"),
+            ),
+            (
+                "visibility_timeout",
+                with("visibility_timeout", "43200"),
+                with("visibility_timeout", "43200.1"),
+            ),
+        ] {
+            assert_eq!(verdict(Builtin::Queue, &within), "ok", "{within}");
+            let refused = verdict(Builtin::Queue, &beyond);
+            let start = format!("Invalid queue config: `{field}` must ");
+            assert!(refused.starts_with(&start), "{beyond}: {refused}");
+        }
+    }
 }
