@@ -136,7 +136,7 @@ impl<K: Ord + Clone> Agenda<K> {
 fn last_due(schedule: &CronConfig, first: Duration, wall: Duration) -> Duration {
     let (mut known, mut until) = (first.as_secs(), wall.as_secs());
     while known < until {
-        let middle = known + (until - known) / 2;
+        let middle = u64::midpoint(known, until);
         match schedule.next_after(Duration::from_secs(middle)) {
             Some(due) if due.as_secs() <= until => known = due.as_secs(),
             _ => until = middle,

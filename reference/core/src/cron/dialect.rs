@@ -124,7 +124,8 @@ impl Field {
     /// The end of a range: a week may be written to end on SUN.
     fn last_value(&self, text: &str) -> Option<u8> {
         let value = self.value(text)?;
-        let is_sunday = self.last < *self.values.end() && text.eq_ignore_ascii_case("SUN");
+        // A name of days of the week alone.
+        let is_sunday = text.eq_ignore_ascii_case("SUN");
         Some(if is_sunday { *self.values.end() } else { value })
     }
 
@@ -156,10 +157,10 @@ struct Values {
 }
 
 impl Values {
+    /// Days of the week, where 7 is 0.
     fn sunday_once(self) -> Self {
-        let sunday = u64::from(self.bits & (1 << 0 | 1 << 7) != 0);
         Self {
-            bits: (self.bits & !(1 << 0 | 1 << 7)) | sunday,
+            bits: self.bits | u64::from(self.contains(7)),
             field: 0..=6,
         }
     }
@@ -290,6 +291,8 @@ mod tests {
             ("0 0 * * 1-5", "2026-11-23 00:00:00"),
             ("0 0 * * 0", "2026-11-22 00:00:00"),
             ("0 0 * * 7", "2026-11-22 00:00:00"),
+            ("0 0 * * 0,7", "2026-11-22 00:00:00"),
+            ("0 0 * * 1,7", "2026-11-22 00:00:00"),
             ("0 0 * * SAT", "2026-11-28 00:00:00"),
         ] {
             assert_eq!(
