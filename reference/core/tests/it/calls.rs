@@ -404,9 +404,11 @@ fn a_busy_worker_is_spared_what_it_could_not_take() {
     let first = lab.frames(worker).remove(0);
     lab.quietly(worker, answer(&first, json!(1)));
     assert_eq!(lab.frames(caller).len(), 1);
-    lab.send(caller, large("c", 700));
-    lab.send(caller, large("d", 700));
-    assert_failed(&lab.ask(caller, large("e", 700)), "e", "too_many_requests");
+    // Each counts its payload, in quotes, and 256 bytes.
+    lab.send(caller, large("c", 742));
+    assert_failed(&lab.ask(caller, large("d", 743)), "d", "too_many_requests");
+    lab.send(caller, large("d", 742));
+    assert_failed(&lab.ask(caller, large("e", 0)), "e", "too_many_requests");
     assert_eq!(lab.frames(worker).len(), 2);
     // What it has not answered counts for nobody else, and ends with it.
     let other = lab.connect();

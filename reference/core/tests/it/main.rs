@@ -14,6 +14,7 @@ mod configs;
 mod cron;
 mod deliveries;
 mod documents;
+mod events;
 mod firing_cron;
 mod firing_http;
 mod firing_queue;
