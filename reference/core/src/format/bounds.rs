@@ -198,7 +198,10 @@ mod tests {
             ),
             (json!({"items": {"additionalProperties": true}}), [2, 4, 6]),
             (json!({"allOf": [true, {"not": true}]}), [16, 0, 0]),
-            (json!({"dependentSchemas": {"a": true}}), [6, 0, 0]),
+            (
+                json!({"dependentSchemas": {"a": true, "b": true}}),
+                [9, 0, 0],
+            ),
             (
                 json!({"anyOf": [true], "unevaluatedItems": true}),
                 [12, 6, 0],

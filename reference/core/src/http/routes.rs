@@ -284,6 +284,16 @@ mod tests {
     }
 
     #[test]
+    fn a_request_of_more_segments_than_a_route_may_have_is_for_none() {
+        let longest = "/a".repeat(SEGMENTS_MAX);
+        let mut table = Routes::default();
+        table.insert(&longest, "GET", "longest").unwrap();
+        assert_eq!(found(&table, "GET", &longest), "longest");
+        // Whatever is in the others: they are not looked at.
+        assert_eq!(found(&table, "GET", &format!("{longest}/%ff")), "none");
+    }
+
+    #[test]
     fn methods() {
         let table = table(&[
             ("GET", "/a", "get"),

@@ -228,10 +228,11 @@ fn after_ten_attempts_a_message_is_a_dead_letter() {
     let (mut lab, worker, sender) = served();
     listen(&mut lab, worker, "t", json!({}));
     let id = put(&mut lab, sender, enqueue(json!("bad")));
+    lab.events();
     for attempt in 1..=10 {
         let call = lab.only_frame(worker);
         assert_eq!(messages(&call), [(json!("bad"), attempt)]);
-        lab.events();
+        assert_eq!(lab.events(), [], "it is not given up yet");
         lab.send(worker, error(&call));
     }
     lab.assert_silent(worker);
