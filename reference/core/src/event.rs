@@ -358,11 +358,6 @@ mod tests {
             r"refused function `f`: invalid_request: `url` is missing\n"
         );
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn what_a_peer_writes_stays_on_its_line_and_between_its_quotes() {
