@@ -145,8 +145,13 @@ fn who_stops_serving_leaves_the_others_serving() {
     for worker in [first, second, third] {
         lab.function(worker, "f");
     }
-    lab.quietly(first, unregister("function", "f"));
-    lab.disconnect(second);
+    lab.quietly(second, unregister("function", "f"));
+    for _ in 0..2 {
+        assert!(lab.serves("f"));
+    }
+    let calls = [first, second, third].map(|worker| lab.frames(worker).len());
+    assert_eq!(calls, [1, 0, 1]);
+    lab.disconnect(first);
     for _ in 0..3 {
         assert!(lab.serves("f"));
     }

@@ -313,3 +313,18 @@ fn a_late_answer_for_a_type_that_was_given_up_settles_that_trigger_alone() {
     );
     assert_ne!(abandon(&mut lab, provider, registrar, "owed"), "owed");
 }
+
+#[test]
+fn a_trigger_that_is_of_another_type_now_is_not_announced_with_its_old_one() {
+    let (mut lab, provider, registrar) = provided();
+    accepted(&mut lab, provider, registrar, "t");
+    lab.quietly(registrar, unregister("trigger", "t"));
+    lab.frames(provider);
+    let other = lab.connect();
+    lab.trigger_type(other, "file");
+    lab.send(registrar, register_trigger("t", "file", "f", json!({})));
+    assert_eq!(lab.only_frame(other)["id"], "t");
+    lab.quietly(provider, unregister("triggertype", "blob"));
+    lab.trigger_type(provider, "blob");
+    lab.assert_silent(other);
+}
