@@ -41,6 +41,10 @@ impl Functions {
     /// Whether nobody served it before.
     pub(super) fn add(&mut self, id: Arc<str>, registration: Registration) -> bool {
         let function = self.by_id.entry(id).or_default();
+        if function.registrations.is_empty() {
+            // Most are served by one session, and a vector would make room for four.
+            function.registrations.reserve_exact(1);
+        }
         function.registrations.push(registration);
         function.registrations.len() == 1
     }
