@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    io,
     net::{Ipv4Addr, TcpListener},
     process::Stdio,
     sync::{Arc, Mutex, PoisonError},
@@ -60,7 +61,7 @@ impl Spawned {
             );
             return Err(Problem::new(Exit::Usage, message));
         }
-        let (port, http_port) = (free_port()?, free_port()?);
+        let [port, http_port] = free_ports()?;
         let filled = |text: &String| {
             text.replace(HTTP_PORT, &http_port.to_string())
                 .replace(PORT, &port.to_string())
@@ -212,9 +213,28 @@ impl Said {
     }
 }
 
-/// A port that was free a moment ago.
-fn free_port() -> Result<u16, Problem> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let port = listener.and_then(|it| it.local_addr()).map(|it| it.port());
-    port.map_err(|error| Problem::new(Exit::OurFault, format!("no free port: {error}")))
+/// Two ports that were free a moment ago.
+fn free_ports() -> Result<[u16; 2], Problem> {
+    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let ports = || -> io::Result<[u16; 2]> {
+        // Both are held until both are known: one that is let go may be given again.
+        let (one, other) = (listen()?, listen()?);
+        Ok([one.local_addr()?.port(), other.local_addr()?.port()])
+    };
+    ports().map_err(|error| Problem::new(Exit::OurFault, format!("no free port: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn the_two_ports_are_never_one() {
+        for _ in 0..1_000 {
+            let [port, http_port] = free_ports().unwrap();
+            assert_ne!(port, http_port);
+        }
+    }
 }
