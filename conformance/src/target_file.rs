@@ -51,7 +51,7 @@ pub struct TargetFile {
     pub strict: bool,
     /// Whether the cases that take a minute are run.
     pub slow: bool,
-    /// How many cases run at once.
+    /// How many cases run at once; if more than one, as many again may wait for the engine's clock.
     pub jobs: Option<u16>,
     /// How long something that has to come may take, in milliseconds.
     pub patience_ms: Option<u64>,

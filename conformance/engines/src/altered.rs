@@ -93,37 +93,37 @@ struct Late {
 }
 
 /// The reference engine, altered.
-pub struct Altered<A> {
+pub struct Altered {
     engine: Engine,
-    alter: A,
+    alter: Box<dyn Alter>,
     late: Vec<Late>,
     /// Sessions that were closed, which the engine does not know yet.
     closed: Vec<SessionId>,
 }
 
 /// The environment as the altered engine sees it.
-struct LookedUp<'a, A> {
+struct LookedUp<'a> {
     environment: &'a dyn Environment,
-    alter: &'a A,
+    alter: &'a dyn Alter,
 }
 
-impl<A: Alter> Environment for LookedUp<'_, A> {
+impl Environment for LookedUp<'_> {
     fn variable(&self, name: &str) -> Variable {
         self.alter.looks_up(name, self.environment.variable(name))
     }
 }
 
-impl<A: Alter> Altered<A> {
+impl Altered {
     /// The reference with its usual settings.
-    pub fn new(alter: A) -> Self {
+    pub fn new(alter: impl Alter + 'static) -> Self {
         Self::with(Settings::default(), alter)
     }
 
     /// The reference with some settings.
-    pub fn with(settings: Settings, alter: A) -> Self {
+    pub fn with(settings: Settings, alter: impl Alter + 'static) -> Self {
         Self {
             engine: Engine::new(settings),
-            alter,
+            alter: Box::new(alter),
             late: Vec::new(),
             closed: Vec::new(),
         }
@@ -182,7 +182,7 @@ impl<A: Alter> Altered<A> {
         let mut own = Vec::new();
         let looked_up = LookedUp {
             environment: world.environment,
-            alter: &self.alter,
+            alter: &*self.alter,
         };
         let mut altered = World {
             now: world.now,
@@ -280,7 +280,7 @@ fn object(text: &str) -> Option<Value> {
     value.is_object().then_some(value)
 }
 
-impl<A: Alter> Machine for Altered<A> {
+impl Machine for Altered {
     fn handle(&mut self, input: Input<'_>, world: &mut World<'_>, effects: &mut Vec<Effect>) {
         self.send_what_is_due(world.now.monotonic, effects);
         match input {

@@ -183,7 +183,7 @@ pub(crate) struct TargetArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Pace")]
 pub(crate) struct PaceArgs {
-    /// How many cases run at once.  [default: 16]
+    /// How many cases run at once; if more than one, as many again may wait for the engine's clock.  [default: 16]
     #[arg(short, long, value_name = "N", env = "CONFORMANCE_JOBS",
           value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,

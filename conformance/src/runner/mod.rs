@@ -62,7 +62,7 @@ pub struct Target {
 /// How to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// How many cases run at once.
+    /// How many cases run at once; if more than one, as many again may wait for the engine's clock.
     pub jobs: usize,
     /// How long something that has to come may take.
     pub patience: Duration,
@@ -358,13 +358,21 @@ async fn run_batch(
     events: &mpsc::UnboundedSender<Event>,
 ) -> Vec<Outcome> {
     let features = Arc::new(features.clone());
-    let slots = Arc::new(Semaphore::new(context.pace.jobs.max(1)));
     let (verbatim, free): (Vec<_>, Vec<_>) = cases.iter().cloned().partition(|it| it.verbatim);
-    let lanes = free.into_iter().map(|case| vec![case]).chain([verbatim]);
+    let (clocked, others): (Vec<_>, Vec<_>) = free.into_iter().partition(|it| it.clock_s > 0);
+    let jobs = context.pace.jobs.max(1);
+    let slots = Arc::new(Semaphore::new(jobs));
+    // Those that wait for the engine's clock take no slot from those that work, and begin first.
+    let clock_slots = match jobs {
+        1 => Arc::clone(&slots),
+        _ => Arc::new(Semaphore::new(jobs)),
+    };
+    let clocked = clocked.into_iter().map(|case| (vec![case], &clock_slots));
+    let others = others.into_iter().map(|case| (vec![case], &slots));
     let mut running = JoinSet::new();
-    for lane in lanes {
+    for (lane, slots) in clocked.chain(others).chain([(verbatim, &slots)]) {
         let (context, features) = (Arc::clone(context), Arc::clone(&features));
-        let (slots, events) = (Arc::clone(&slots), events.clone());
+        let (slots, events) = (Arc::clone(slots), events.clone());
         running.spawn(async move {
             let mut outcomes = Vec::new();
             for case in lane {
