@@ -1,21 +1,30 @@
 //! One connection of a worker: frames in, frames out, and an end in good order.
 
-use std::{net::SocketAddr, ops::ControlFlow, sync::Arc};
-
-use futures_util::{
-    SinkExt, StreamExt,
-    stream::{SplitSink, SplitStream},
+use std::{
+    future::poll_fn,
+    io,
+    net::{Shutdown, SocketAddr},
+    ops::ControlFlow,
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
 };
+
+use futures_util::{SinkExt, Stream, StreamExt};
 use reference_core::{Input, SessionId, Unreadable};
+use socket2::SockRef;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::watch,
-    time::{Interval, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Bytes, Error, Message, error::ProtocolError, protocol::CloseFrame},
+    tungstenite::{
+        Bytes, Error, Message,
+        error::ProtocolError,
+        protocol::{CloseFrame, Role, WebSocketConfig},
+    },
 };
 
 use crate::{
@@ -23,10 +32,11 @@ use crate::{
     access::Gate,
     handshake::{Welcomed, welcome},
     hub::Hub,
-    outbox::{Outgoing, Outlet},
+    outbox::{News, Outbox, Unwritten, Wire},
 };
 
 pub(crate) const BUFFER_BYTES: usize = 8 << 10;
+/// How many frames are handled before what they have caused is written, at most.
 const BATCH_FRAMES: usize = 64;
 /// Where clients send their telemetry; such a connection is no worker (CO-18).
 const TELEMETRY_PATH: &str = "/otel";
@@ -50,15 +60,15 @@ pub(crate) async fn serve(
         _ = stopped.wait_for(|stopped| *stopped) => return,
     };
     match welcomed {
-        Ok(Some(Welcomed { socket, path })) if path == TELEMETRY_PATH => {
+        Ok(Some(Welcomed { tcp, config, path })) if path == TELEMETRY_PATH => {
             tokio::select! {
-                () = swallow(socket, &shared.limits) => {}
+                () = swallow(tcp, config, &shared.limits) => {}
                 _ = stopped.wait_for(|stopped| *stopped) => {}
             }
         }
-        Ok(Some(Welcomed { socket, .. })) => {
-            if let Some(connection) = Connection::open(socket, &shared) {
-                connection.run().await;
+        Ok(Some(Welcomed { tcp, config, .. })) => {
+            if let Some((connection, wire)) = Connection::open(tcp, &shared) {
+                connection.run(wire, config).await;
             }
         }
         Ok(None) => {}
@@ -66,10 +76,11 @@ pub(crate) async fn serve(
     }
 }
 
-pub(crate) type Socket = WebSocketStream<TcpStream>;
+type Socket = WebSocketStream<Wire>;
 
 /// Reads what nobody wants, for as long as somebody is there.
-async fn swallow(mut socket: Socket, limits: &Limits) {
+async fn swallow(tcp: TcpStream, config: WebSocketConfig, limits: &Limits) {
+    let mut socket = WebSocketStream::from_raw_socket(tcp, Role::Server, Some(config)).await;
     let mut pulse = Pulse::new(limits);
     loop {
         tokio::select! {
@@ -132,8 +143,7 @@ impl Pulse {
 
 /// A session's connection. Its session ends with it, however it ends.
 struct Connection<'a> {
-    socket: Option<Socket>,
-    outlet: Outlet,
+    outbox: Arc<Outbox>,
     session: SessionId,
     shared: &'a Shared,
 }
@@ -152,27 +162,24 @@ enum End {
 
 impl<'a> Connection<'a> {
     /// None are opened once the engine stops.
-    fn open(socket: Socket, shared: &'a Shared) -> Option<Self> {
-        let (session, outlet) = shared.hub.open()?;
-        Some(Self {
-            socket: Some(socket),
-            outlet,
+    fn open(tcp: TcpStream, shared: &'a Shared) -> Option<(Self, Wire)> {
+        let (reader, writer) = tcp.into_split();
+        let outbox = Outbox::new(Some(writer), shared.limits.outbox_bytes_max);
+        let session = shared.hub.open(Arc::clone(&outbox))?;
+        let wire = Wire::new(reader, Arc::clone(&outbox));
+        let connection = Self {
+            outbox,
             session,
             shared,
-        })
+        };
+        Some((connection, wire))
     }
 
-    async fn run(mut self) {
-        let Some(socket) = self.socket.take() else {
-            return;
-        };
-        let (mut sink, mut stream) = socket.split();
-        let end = self.exchange(&mut sink, &mut stream).await;
+    async fn run(self, wire: Wire, config: WebSocketConfig) {
+        let mut socket = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
+        let end = self.exchange(&mut socket).await;
         // The session ends here, before the connection does (D-07).
         self.shared.hub.close(self.session);
-        let Ok(mut socket) = sink.reunite(stream) else {
-            return;
-        };
         let closing = async {
             match end {
                 // Lets the reply to the peer's Close frame out.
@@ -185,44 +192,41 @@ impl<'a> Connection<'a> {
         let _ = timeout(self.shared.limits.close_time_max, closing).await;
     }
 
-    /// Reads and writes at once, so that neither waits for the other: a peer may be unable to
-    /// read before what it writes has been taken.
-    async fn exchange(
-        &mut self,
-        sink: &mut SplitSink<Socket, Message>,
-        stream: &mut SplitStream<Socket>,
-    ) -> End {
-        let (shared, session) = (self.shared, self.session);
-        let load = self.outlet.load();
-        let writing = write(sink, &mut self.outlet);
-        let last_moment = sleep(shared.limits.close_time_max);
-        tokio::pin!(writing, last_moment);
+    /// Reads, and writes on where the peer had no room, so that neither waits for the other: a
+    /// peer may be unable to read before what it writes has been taken.
+    async fn exchange(&self, socket: &mut Socket) -> End {
+        let close_time_max = self.shared.limits.close_time_max;
+        let last_moment = sleep(close_time_max);
+        tokio::pin!(last_moment);
         let (mut readable, mut closing) = (true, false);
-        let mut pulse = Pulse::new(&shared.limits);
+        let mut pulse = Pulse::new(&self.shared.limits);
+        let mut unwritten = Unwritten::default();
         loop {
             tokio::select! {
                 // What has been answered is written before more is read, a Close frame above all.
                 biased;
-                end = &mut writing => return end,
-                () = load.closing(), if !closing => {
-                    closing = true;
-                    let at = tokio::time::Instant::now() + shared.limits.close_time_max;
-                    last_moment.as_mut().reset(at);
-                }
+                news = self.outbox.news() => match news {
+                    News::Broken => return End::Peer,
+                    News::ToClose(frame) => return End::Engine(frame),
+                    News::Closing => {
+                        closing = true;
+                        last_moment.as_mut().reset(Instant::now() + close_time_max);
+                    }
+                    News::Overflowed => {
+                        self.shared.hub.handle(Input::Overflowed { session: self.session });
+                    }
+                },
                 () = &mut last_moment, if closing => return End::Stuck,
-                () = load.overflowed(), if !closing => {
-                    shared.hub.handle(Input::Overflowed { session });
-                }
-                message = stream.next(), if readable => {
+                read = self.read(socket, &mut unwritten), if readable => {
                     pulse.heard();
-                    match take_in(shared, session, message) {
+                    match read {
                         ControlFlow::Continue(still_readable) => readable = still_readable,
                         ControlFlow::Break(()) => return End::Peer,
                     }
                 }
                 beat = pulse.beat(), if !closing => match beat {
                     Beat::Alive => {}
-                    Beat::Silent => shared.hub.ping(session),
+                    Beat::Silent => self.shared.hub.ping(self.session),
                     Beat::Gone => {
                         tracing::warn!("a worker has been silent for too long, and is given up");
                         return End::Silent;
@@ -230,6 +234,27 @@ impl<'a> Connection<'a> {
                 },
             }
         }
+    }
+
+    /// Hands to the machine what has come, at least one message, and then writes what that has
+    /// caused, to whomever; continues with whether more can be read.
+    async fn read(&self, socket: &mut Socket, unwritten: &mut Unwritten) -> ControlFlow<(), bool> {
+        poll_fn(|cx| {
+            let mut step = Poll::Pending;
+            for _ in 0..BATCH_FRAMES {
+                let Poll::Ready(message) = Pin::new(&mut *socket).poll_next(cx) else {
+                    break;
+                };
+                let next = take_in(self.shared, self.session, message, unwritten);
+                step = Poll::Ready(next);
+                if next != ControlFlow::Continue(true) {
+                    break;
+                }
+            }
+            unwritten.write();
+            step
+        })
+        .await
     }
 }
 
@@ -244,6 +269,7 @@ fn take_in(
     shared: &Shared,
     session: SessionId,
     message: Option<Result<Message, Error>>,
+    unwritten: &mut Unwritten,
 ) -> ControlFlow<(), bool> {
     let problem;
     let input = match &message {
@@ -272,46 +298,8 @@ fn take_in(
         }
     };
     let readable = !matches!(input, Input::Unreadable { .. });
-    shared.hub.handle(input);
+    shared.hub.take_in(input, unwritten);
     ControlFlow::Continue(readable)
-}
-
-/// Writes what the outlet gives, until the engine closes the session or the peer is gone.
-async fn write(sink: &mut SplitSink<Socket, Message>, outlet: &mut Outlet) -> End {
-    let mut batch = Vec::with_capacity(BATCH_FRAMES);
-    loop {
-        if outlet.take(&mut batch, BATCH_FRAMES).await == 0 {
-            return End::Peer;
-        }
-        for outgoing in batch.drain(..) {
-            match outgoing {
-                Outgoing::Frame(frame) => {
-                    let bytes = frame.len();
-                    if sink.feed(Message::text(frame)).await.is_err() {
-                        return End::Peer;
-                    }
-                    outlet.written(bytes);
-                }
-                Outgoing::Ping => {
-                    if sink.feed(Message::Ping(Bytes::new())).await.is_err() {
-                        return End::Peer;
-                    }
-                }
-                Outgoing::Close { code, reason } => {
-                    if sink.flush().await.is_err() {
-                        return End::Peer;
-                    }
-                    return End::Engine(CloseFrame {
-                        code: code.number().into(),
-                        reason: reason.into(),
-                    });
-                }
-            }
-        }
-        if sink.flush().await.is_err() {
-            return End::Peer;
-        }
-    }
 }
 
 /// Sends a Close frame and reads on until the peer has closed as well.
@@ -324,14 +312,22 @@ async fn close(socket: &mut Socket, frame: CloseFrame) {
             return;
         }
     }
-    linger(socket.get_mut()).await;
+    linger(socket.get_ref().tcp()).await;
 }
 
 /// Ends what is written, and reads on until the peer has ended as well: a connection that is
 /// dropped with unread bytes is reset, and the peer may never see what was written last.
-pub(crate) async fn linger(tcp: &mut TcpStream) {
-    if tcp.shutdown().await.is_ok() {
-        let mut scrap = vec![0; BUFFER_BYTES];
-        while tcp.read(&mut scrap).await.is_ok_and(|bytes| bytes > 0) {}
+pub(crate) async fn linger(tcp: &TcpStream) {
+    if SockRef::from(tcp).shutdown(Shutdown::Write).is_err() {
+        return;
+    }
+    let mut scrap = vec![0; BUFFER_BYTES];
+    while tcp.readable().await.is_ok() {
+        match tcp.try_read(&mut scrap) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
     }
 }

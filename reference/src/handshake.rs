@@ -2,25 +2,27 @@
 
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 use tokio_tungstenite::{
-    WebSocketStream, accept_hdr_async_with_config,
+    accept_hdr_async_with_config,
     tungstenite::{
         Error,
         error::ProtocolError,
         handshake::server::{Callback, ErrorResponse, Request, Response},
         http::{HeaderValue, header::WWW_AUTHENTICATE},
-        protocol::{Role, WebSocketConfig},
+        protocol::WebSocketConfig,
     },
 };
 
 use crate::{
     Limits,
     access::{Gate, Refused},
-    connection::{BUFFER_BYTES, Shared, Socket, linger},
+    connection::{BUFFER_BYTES, Shared, linger},
 };
 
 /// A connection that has been upgraded.
 pub(crate) struct Welcomed {
-    pub(crate) socket: Socket,
+    pub(crate) tcp: TcpStream,
+    /// How messages are read from it.
+    pub(crate) config: WebSocketConfig,
     /// Of the request.
     pub(crate) path: String,
 }
@@ -51,7 +53,8 @@ pub(crate) async fn welcome(
     };
     match timeout(shared.limits.handshake_time_max, upgrade).await {
         Ok(Ok(())) => Ok(Some(Welcomed {
-            socket: WebSocketStream::from_raw_socket(tcp, Role::Server, Some(config)).await,
+            tcp,
+            config,
             path: handshake.path,
         })),
         // A refusal that has been logged already.

@@ -80,7 +80,7 @@ pub(crate) async fn serve(
             tracing::debug!("http connection from {peer}: {error}");
         }
     }
-    let _ = timeout(front.close_time_max, linger(&mut tcp)).await;
+    let _ = timeout(front.close_time_max, linger(&tcp)).await;
 }
 
 /// Ends when the engine stops.

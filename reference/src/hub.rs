@@ -1,7 +1,7 @@
 //! The machine behind a short lock: inputs in, effects out to the sessions' outboxes.
 //!
 //! The lock is held while an input is handled and its frames are queued, which keeps the order
-//! of frames across sessions; never across I/O.
+//! of frames across sessions; never across I/O: they are written when it is free again.
 
 mod exchange;
 #[cfg(test)]
@@ -27,7 +27,7 @@ use uuid::Uuid;
 pub(crate) use self::exchange::Exchange;
 use crate::{
     outbound::{Outbound, Outcome},
-    outbox::{self, Outbox, Outlet},
+    outbox::{Outbox, Unwritten},
     world::{Clock, RandomIds},
 };
 
@@ -43,13 +43,12 @@ pub(crate) struct Hub {
     clock: Box<dyn Clock>,
     /// Rung when a deadline comes earlier than the one that is waited for.
     earlier: Notify,
-    outbox_bytes_max: usize,
 }
 
 struct State {
     machine: Box<dyn Machine + Send>,
     environment: Box<dyn Environment + Send>,
-    outboxes: HashMap<SessionId, Outbox>,
+    outboxes: HashMap<SessionId, Arc<Outbox>>,
     sessions_begun: u64,
     effects: Vec<Effect>,
     exchanges_begun: u64,
@@ -74,7 +73,6 @@ impl Hub {
         environment: Box<dyn Environment + Send>,
         clock: Box<dyn Clock>,
         outbound: Outbound,
-        outbox_bytes_max: usize,
     ) -> Arc<Self> {
         Arc::new_cyclic(|own| Self {
             own: Weak::clone(own),
@@ -93,14 +91,12 @@ impl Hub {
             }),
             clock,
             earlier: Notify::new(),
-            outbox_bytes_max,
         })
     }
 
-    /// Begins a session, unless the engine is stopping; what the machine sends it comes out of the
-    /// outlet.
-    pub(crate) fn open(&self) -> Option<(SessionId, Outlet)> {
-        let (outbox, outlet) = outbox::channel(self.outbox_bytes_max);
+    /// Begins a session, unless the engine is stopping; what the machine sends it goes to the
+    /// outbox.
+    pub(crate) fn open(&self, outbox: Arc<Outbox>) -> Option<SessionId> {
         let mut state = self.lock();
         if state.stopped {
             return None;
@@ -109,7 +105,7 @@ impl Hub {
         let session = SessionId(state.sessions_begun);
         state.outboxes.insert(session, outbox);
         self.carry_out(state, Input::Connected { session });
-        Some((session, outlet))
+        Some(session)
     }
 
     /// Ends a session for good.
@@ -121,8 +117,9 @@ impl Hub {
 
     /// Asks a session whether it is still there (D-30).
     pub(crate) fn ping(&self, session: SessionId) {
-        if let Some(outbox) = self.lock().outboxes.get(&session) {
+        if let Some(outbox) = self.lock().outboxes.get(&session).map(Arc::clone) {
             outbox.ping();
+            outbox.write();
         }
     }
 
@@ -135,6 +132,11 @@ impl Hub {
 
     pub(crate) fn handle(&self, input: Input<'_>) {
         self.carry_out(self.lock(), input);
+    }
+
+    /// Likewise, but for what is to be written, which waits for more of its kind.
+    pub(crate) fn take_in(&self, input: Input<'_>, unwritten: &mut Unwritten) {
+        self.queue_up(self.lock(), input, unwritten);
     }
 
     /// Makes a request beside everything else; what comes of it comes back as an input.
@@ -162,9 +164,19 @@ impl Hub {
         task.abort_handle()
     }
 
-    fn carry_out(&self, mut state: MutexGuard<'_, State>, input: Input<'_>) {
+    fn carry_out(&self, state: MutexGuard<'_, State>, input: Input<'_>) {
+        // It is written when this is dropped.
+        self.queue_up(state, input, &mut Unwritten::default());
+    }
+
+    fn queue_up(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        input: Input<'_>,
+        unwritten: &mut Unwritten,
+    ) {
         let now = self.clock.now();
-        let reports = state.carry_out(input, now, self);
+        let reports = state.carry_out(input, now, self, unwritten);
         let next = state.next_tick(now);
         let earlier = next.is_some_and(|at| state.armed.is_none_or(|armed| at < armed));
         if earlier {
@@ -208,7 +220,13 @@ impl Hub {
 
 impl State {
     /// Handles one input and carries out its effects, but for the reports, which are returned.
-    fn carry_out(&mut self, input: Input<'_>, now: Now, hub: &Hub) -> Vec<Event> {
+    fn carry_out(
+        &mut self,
+        input: Input<'_>,
+        now: Now,
+        hub: &Hub,
+        unwritten: &mut Unwritten,
+    ) -> Vec<Event> {
         let mut world = World {
             now,
             ids: &mut RandomIds,
@@ -221,6 +239,7 @@ impl State {
                 Effect::Send { session, frame } => {
                     if let Some(outbox) = self.outboxes.get(&session) {
                         outbox.push(frame);
+                        unwritten.add(outbox);
                     }
                 }
                 Effect::Close {

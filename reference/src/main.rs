@@ -9,14 +9,22 @@ use std::{
 };
 
 use clap::{Parser, ValueEnum};
+use mimalloc::MiMalloc;
 use reference::{
     Access, HttpBindError, HttpLimits, Limits, NarrowedEnvironment, Options, ProcessEnvironment,
     Server, SystemClock, SystemResolver, Token,
     core::{Engine, Environment, OutboundPolicy, QueueLimits, Reach, Settings},
 };
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::WorkerGuard;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// How many lines of the log may wait to be printed; there is room for all from the start. More
+/// are dropped.
+const LOG_LINES_MAX: usize = 16 << 10;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// A strict, small engine for the function-and-trigger worker protocol.
 #[derive(Debug, Parser)]
@@ -306,7 +314,9 @@ fn start_log(level: LogLevel) -> WorkerGuard {
         LogLevel::Debug => LevelFilter::DEBUG,
     };
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let (writer, guard) = tracing_appender::non_blocking(io::stderr());
+    let (writer, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(LOG_LINES_MAX)
+        .finish(io::stderr());
     // Only the engine's own lines: libraries might show what is in a request.
     let own = Targets::new().with_target("reference", filter);
     let lines = tracing_subscriber::fmt::layer()

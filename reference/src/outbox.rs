@@ -1,121 +1,311 @@
-//! What waits to be written to one session, bounded in bytes.
+//! What waits to be written to one session, and the writing of it.
+//!
+//! Whoever has something for a session writes it to its socket at once, as far as the socket has
+//! room: no task has to be woken for it. For the rest, the connection's own task waits.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    io::{self, IoSlice},
+    mem,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
 };
 
 use reference_core::CloseCode;
-use tokio::sync::{
-    Notify,
-    mpsc::{self, UnboundedReceiver, UnboundedSender},
-};
-
-/// One thing to write.
-#[derive(Debug)]
-pub(crate) enum Outgoing {
-    Frame(String),
-    /// A WebSocket ping (D-30).
-    Ping,
-    Close {
-        code: CloseCode,
-        reason: &'static str,
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-}
+    sync::Notify,
+};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-/// The end that the hub writes to, without ever waiting.
+use self::queue::Queue;
+
+mod queue;
+
+/// How many pieces one system call writes at most.
+const SLICES: usize = 16;
+
+/// A session's socket, and what waits to be written to it, bounded in bytes.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    queue: UnboundedSender<Outgoing>,
-    load: Arc<Load>,
+    /// There is none where the hub is tested alone.
+    tcp: Option<OwnedWriteHalf>,
+    state: Mutex<State>,
+    /// Rung when there is something for the connection's own task.
+    bell: Notify,
     bytes_max: usize,
 }
 
-/// The end that the connection reads from.
-#[derive(Debug)]
-pub(crate) struct Outlet {
-    queue: UnboundedReceiver<Outgoing>,
-    load: Arc<Load>,
-}
-
-/// What both ends know, and may tell while a write is under way.
 #[derive(Debug, Default)]
-pub(crate) struct Load {
-    bytes: AtomicUsize,
-    overflow: Notify,
-    closing: Notify,
+struct State {
+    queue: Queue,
+    /// Somebody is writing, and will write what is queued meanwhile.
+    busy: bool,
+    /// The socket has no room.
+    stuck: bool,
+    /// The peer takes nothing any more.
+    broken: bool,
+    overflowed: bool,
+    close: Option<CloseFrame>,
+    close_is_known: bool,
 }
 
-pub(crate) fn channel(bytes_max: usize) -> (Outbox, Outlet) {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let load = Arc::new(Load::default());
-    let outbox = Outbox {
-        queue: sender,
-        load: Arc::clone(&load),
-        bytes_max,
-    };
-    let outlet = Outlet {
-        queue: receiver,
-        load,
-    };
-    (outbox, outlet)
+/// What a connection's own task is told.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// More was to be queued than may wait.
+    Overflowed,
+    /// The engine closes the session; what is queued is still written.
+    Closing,
+    /// It has been written, and the Close frame comes next.
+    ToClose(CloseFrame),
+    /// Nothing can be written any more.
+    Broken,
 }
 
 impl Outbox {
-    /// Queues a frame, or calls an overflow if too much waits already. A single frame of any
+    /// For a session of which so many bytes may wait.
+    pub(crate) fn new(tcp: Option<OwnedWriteHalf>, bytes_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            tcp,
+            state: Mutex::default(),
+            bell: Notify::new(),
+            bytes_max,
+        })
+    }
+
+    /// Queues a frame, or tells of an overflow if too much waits already. A single frame of any
     /// size always finds room.
     pub(crate) fn push(&self, frame: String) {
-        let bytes = frame.len();
-        let waiting = self.load.bytes.load(Ordering::Relaxed);
-        if waiting > 0 && waiting + bytes > self.bytes_max {
-            self.load.overflow.notify_one();
+        let mut state = self.lock();
+        let waiting = state.queue.bytes();
+        if waiting > 0 && waiting + frame.len() > self.bytes_max {
+            state.overflowed = true;
+            self.bell.notify_one();
         } else {
-            self.load.bytes.fetch_add(bytes, Ordering::Relaxed);
-            self.queue_up(Outgoing::Frame(frame));
+            state.queue.push_text(frame);
         }
     }
 
-    /// Queues a ping.
+    /// Queues a ping (D-30).
     pub(crate) fn ping(&self) {
-        self.queue_up(Outgoing::Ping);
+        self.lock().queue.push_ping();
     }
 
-    /// Queues a Close frame, and tells the connection that the end has begun.
+    /// Has the session closed once all that is queued has been written.
     pub(crate) fn close(&self, code: CloseCode, reason: &'static str) {
-        self.queue_up(Outgoing::Close { code, reason });
-        self.load.closing.notify_one();
+        self.lock().close = Some(CloseFrame {
+            code: code.number().into(),
+            reason: reason.into(),
+        });
+        self.bell.notify_one();
     }
 
-    fn queue_up(&self, outgoing: Outgoing) {
-        // Fails only if the connection is gone, and then there is nobody to write to.
-        let _ = self.queue.send(outgoing);
+    /// Writes what is queued, as far as there is room, unless somebody is at it.
+    pub(crate) fn write(&self) {
+        let Some(tcp) = &self.tcp else {
+            return self.bell.notify_one();
+        };
+        let mut state = self.lock();
+        if state.busy || state.broken {
+            return;
+        }
+        state.busy = true;
+        state.stuck = false;
+        while !state.queue.is_empty() && !state.stuck && !state.broken {
+            let mut batch = state.queue.take();
+            drop(state);
+            let outcome = write_batch(tcp.as_ref(), &mut batch);
+            state = self.lock();
+            state.queue.give_back(batch);
+            match outcome {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => state.stuck = true,
+                Err(_) => state.broken = true,
+            }
+        }
+        state.busy = false;
+        if state.stuck || state.broken || state.close.is_some() {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Goes on writing when the socket has room again, until there is something to tell.
+    pub(crate) async fn news(&self) -> News {
+        loop {
+            let stuck = match self.lock().news() {
+                Ok(news) => return news,
+                Err(stuck) => stuck,
+            };
+            tokio::select! {
+                () = self.bell.notified() => {}
+                () = self.room(), if stuck => self.write(),
+            }
+        }
+    }
+
+    /// Waits until the socket has room, or is broken, which the next write shows.
+    async fn room(&self) {
+        match &self.tcp {
+            Some(tcp) => {
+                let _ = tcp.writable().await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Outlet {
-    /// Takes what waits, at most `count`; none are left only when the session has ended.
-    pub(crate) async fn take(&mut self, batch: &mut Vec<Outgoing>, count: usize) -> usize {
-        self.queue.recv_many(batch, count).await
-    }
-
-    /// Tells that a frame has been written.
-    pub(crate) fn written(&self, bytes: usize) {
-        self.load.bytes.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
-    pub(crate) fn load(&self) -> Arc<Load> {
-        Arc::clone(&self.load)
+impl State {
+    /// What is to be told, or else whether the socket has no room.
+    fn news(&mut self) -> Result<News, bool> {
+        if self.broken {
+            return Ok(News::Broken);
+        }
+        if mem::take(&mut self.overflowed) {
+            return Ok(News::Overflowed);
+        }
+        if self.close.is_some() {
+            if !mem::replace(&mut self.close_is_known, true) {
+                return Ok(News::Closing);
+            }
+            if self.queue.is_empty()
+                && !self.busy
+                && let Some(frame) = self.close.take()
+            {
+                return Ok(News::ToClose(frame));
+            }
+        }
+        Err(self.stuck)
     }
 }
 
-impl Load {
-    /// Waits until more is queued than the session may leave waiting.
-    pub(crate) async fn overflowed(&self) {
-        self.overflow.notified().await;
+/// Takes off what could be written.
+fn write_batch(tcp: &TcpStream, batch: &mut queue::Batch) -> io::Result<()> {
+    while !batch.is_empty() {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = batch.slices(&mut slices);
+        match tcp.try_write_vectored(slices.get(..count).unwrap_or_default())? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            bytes => batch.advance(bytes),
+        }
+    }
+    Ok(())
+}
+
+/// Outboxes that have something to write; it is written at the latest when they are dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Unwritten(Vec<Arc<Outbox>>);
+
+impl Unwritten {
+    pub(crate) fn add(&mut self, outbox: &Arc<Outbox>) {
+        if !self.0.last().is_some_and(|last| Arc::ptr_eq(last, outbox)) {
+            self.0.push(Arc::clone(outbox));
+        }
     }
 
-    /// Waits until the engine closes the session.
-    pub(crate) async fn closing(&self) {
-        self.closing.notified().await;
+    pub(crate) fn write(&mut self) {
+        for outbox in self.0.drain(..) {
+            outbox.write();
+        }
+    }
+}
+
+impl Drop for Unwritten {
+    fn drop(&mut self) {
+        self.write();
+    }
+}
+
+/// A session's socket as the WebSocket library has it: what the library writes itself, pongs and
+/// Close frames, is queued behind all else.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    reader: OwnedReadHalf,
+    outbox: Arc<Outbox>,
+}
+
+impl Wire {
+    pub(crate) fn new(reader: OwnedReadHalf, outbox: Arc<Outbox>) -> Self {
+        Self { reader, outbox }
+    }
+
+    /// The socket itself.
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        self.reader.as_ref()
+    }
+
+    fn poll_written(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            self.outbox.write();
+            {
+                let state = self.outbox.lock();
+                if state.broken {
+                    return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+                }
+                if state.busy {
+                    // Whoever is writing is done in a moment.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                if state.queue.is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            ready!(self.tcp().poll_write_ready(cx))?;
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.reader).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        // A peer that asks and does not read is not answered without end.
+        if self.outbox.lock().stuck {
+            ready!(self.poll_written(cx))?;
+        }
+        self.outbox.lock().queue.push_raw(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_written(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_written(cx)
+    }
+}
+
+#[cfg(test)]
+impl Outbox {
+    /// The next text frame, once there is one.
+    pub(crate) async fn next(&self) -> String {
+        loop {
+            if let Some(frame) = self.lock().queue.pop_text() {
+                return frame;
+            }
+            self.bell.notified().await;
+        }
     }
 }

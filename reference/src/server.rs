@@ -108,7 +108,6 @@ impl Server {
             options.environment,
             options.clock,
             Outbound::new(options.outbound, options.resolver, &limits),
-            limits.outbox_bytes_max,
         );
         let (stop, stopped) = watch::channel(false);
         let accepting_http = http_listener.map(|listener| {

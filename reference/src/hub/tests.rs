@@ -6,7 +6,7 @@ use reference_core::{Engine, OutboundPolicy};
 use tokio::time::{Instant, timeout};
 
 use super::*;
-use crate::{FixedEnvironment, Limits, SystemResolver, outbox::Outgoing};
+use crate::{FixedEnvironment, Limits, SystemResolver};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 /// By when a clock that was set has been noticed; timers count in milliseconds.
@@ -40,7 +40,7 @@ struct Worker {
     hub: Arc<Hub>,
     clock: SetClock,
     session: SessionId,
-    outlet: Outlet,
+    outbox: Arc<Outbox>,
 }
 
 impl Worker {
@@ -60,16 +60,16 @@ impl Worker {
             Box::new(FixedEnvironment::default()),
             Box::new(clock.clone()),
             outbound,
-            usize::MAX,
         );
         let timed = Arc::clone(&hub);
         tokio::spawn(async move { timed.keep_time().await });
-        let (session, outlet) = hub.open().unwrap();
-        let mut worker = Self {
+        let outbox = Outbox::new(None, usize::MAX);
+        let session = hub.open(Arc::clone(&outbox)).unwrap();
+        let worker = Self {
             hub,
             clock,
             session,
-            outlet,
+            outbox,
         };
         assert!(worker.within(HOUR).await.is_some(), "the greeting");
         worker.send(r#"{"type":"registerfunction","id":"f"}"#);
@@ -81,7 +81,7 @@ impl Worker {
         self.hub.handle(Input::Text { session, frame });
     }
 
-    async fn schedule(&mut self, schedule: &str) {
+    async fn schedule(&self, schedule: &str) {
         let config = format!(r#"{{"schedule":"{schedule}"}}"#);
         self.send(&format!(
             r#"{{"type":"registertrigger","id":"t","trigger_type":"cron","function_id":"f","config":{config}}}"#
@@ -91,19 +91,14 @@ impl Worker {
     }
 
     /// The next frame, if it comes by then.
-    async fn within(&mut self, time: Duration) -> Option<String> {
-        let mut batch = Vec::new();
-        timeout(time, self.outlet.take(&mut batch, 1)).await.ok()?;
-        match batch.pop()? {
-            Outgoing::Frame(frame) => Some(frame),
-            Outgoing::Ping | Outgoing::Close { .. } => None,
-        }
+    async fn within(&self, time: Duration) -> Option<String> {
+        timeout(time, self.outbox.next()).await.ok()
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_schedule_follows_the_wall_clock_when_it_is_set() {
-    let mut worker = Worker::connect().await;
+    let worker = Worker::connect().await;
     worker.schedule("0 12 * * *").await;
     assert_eq!(worker.within(HOUR / 2).await, None);
     worker.clock.set_by_s.store(3_600, Ordering::Relaxed);
@@ -125,7 +120,7 @@ async fn a_schedule_follows_the_wall_clock_when_it_is_set() {
 
 #[tokio::test(start_paused = true)]
 async fn the_wall_clock_is_watched_although_a_call_is_waited_for() {
-    let mut worker = Worker::connect().await;
+    let worker = Worker::connect().await;
     worker.send(r#"{"type":"invokefunction","invocation_id":"i","function_id":"f","data":1}"#);
     assert!(
         worker.within(Duration::ZERO).await.is_some(),

@@ -68,6 +68,14 @@ impl Functions {
         gone
     }
 
+    /// Gives back the room of so many as have gone, if those were the most: all of it is paid for
+    /// by what has gone.
+    pub(super) fn give_room_back(&mut self, gone: usize) {
+        if gone > self.by_id.len() {
+            self.by_id.shrink_to_fit();
+        }
+    }
+
     /// Who is to serve the next call of a function: round-robin (D-03).
     pub(super) fn take_turn(&mut self, id: &str) -> Option<(Arc<str>, &Registration)> {
         let id = Arc::clone(self.by_id.get_key_value(id)?.0);

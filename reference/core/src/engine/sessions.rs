@@ -131,6 +131,7 @@ impl Engine {
         for function in &session.functions {
             self.remove_function(function, id);
         }
+        self.functions.give_room_back(session.functions.len());
         for (trigger_id, trigger) in session.triggers {
             self.release_trigger(&(id, trigger_id), &trigger, out);
         }
