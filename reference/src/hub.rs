@@ -293,7 +293,7 @@ impl Drop for State {
 fn report(event: &Event) {
     let Event { worker, kind } = event;
     match kind.severity() {
-        Severity::Info => tracing::info!("worker {worker}: {kind}"),
-        Severity::Warning => tracing::warn!("worker {worker}: {kind}"),
+        Severity::Info => tracing::info!(%worker, "worker {worker}: {kind}"),
+        Severity::Warning => tracing::warn!(%worker, "worker {worker}: {kind}"),
     }
 }

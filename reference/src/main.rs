@@ -17,7 +17,13 @@ use reference::{
 };
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    Layer,
+    filter::Targets,
+    fmt::{self, format::debug_fn},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 /// How many lines of the log may wait to be printed; there is room for all from the start. More
 /// are dropped.
@@ -124,6 +130,15 @@ struct Cli {
         default_value = "info"
     )]
     log: LogLevel,
+
+    /// What a line of the log is: text, or a JSON object with the worker in a field of its own.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "REFERENCE_LOG_FORMAT",
+        default_value = "text"
+    )]
+    log_format: LogFormat,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -163,9 +178,15 @@ enum LogLevel {
     Debug,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let _flushed_at_the_end = start_log(cli.log);
+    let _flushed_at_the_end = start_log(cli.log, cli.log_format);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -306,7 +327,7 @@ fn environment(allowed: &[String]) -> Box<dyn Environment + Send> {
 
 /// Logs through a thread of its own: a reader of standard error that is slow, or gone, must not
 /// hold up the engine. What does not fit meanwhile is left out.
-fn start_log(level: LogLevel) -> WorkerGuard {
+fn start_log(level: LogLevel, format: LogFormat) -> WorkerGuard {
     let filter = match level {
         LogLevel::Off => LevelFilter::OFF,
         LogLevel::Warn => LevelFilter::WARN,
@@ -319,11 +340,21 @@ fn start_log(level: LogLevel) -> WorkerGuard {
         .finish(io::stderr());
     // Only the engine's own lines: libraries might show what is in a request.
     let own = Targets::new().with_target("reference", filter);
-    let lines = tracing_subscriber::fmt::layer()
+    let lines = fmt::layer()
         .with_target(false)
-        .with_ansi(colour)
         .log_internal_errors(false)
         .with_writer(writer);
+    let lines = match format {
+        LogFormat::Text => lines
+            .with_ansi(colour)
+            // The text names what is in the other fields.
+            .fmt_fields(debug_fn(|line, field, value| match field.name() {
+                "message" => write!(line, "{value:?}"),
+                _ => Ok(()),
+            }))
+            .boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
     tracing_subscriber::registry()
         .with(lines.with_filter(own))
         .init();

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -154,6 +155,39 @@ async fn the_log_has_one_line_for_each_registration_and_each_refusal() {
         let lines = log.lines().filter(|line| line.contains(part)).count();
         assert_eq!(lines, 1, "`{part}` in:\n{log}");
     }
+}
+
+#[tokio::test]
+async fn in_json_each_line_of_the_log_is_an_object_that_names_the_worker() {
+    let (child, url) = start(&["--log-format", "json"]).await;
+    let mut client = Client::connect(&url).await;
+    client
+        .send(r#"{"type":"registerfunction","id":"a\"b"}"#)
+        .await;
+    client.fence().await;
+    signal(&child, "TERM").await;
+    client.close_code().await;
+    let (_, log) = finish(child).await;
+    let lines: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).expect(line))
+        .collect();
+    let registered = lines.iter().find(|line| {
+        line["worker"].is_string() && {
+            let message = line["message"].as_str().unwrap();
+            message.ends_with(": registered function `a\"b`")
+        }
+    });
+    let registered = registered.unwrap_or_else(|| panic!("no such line in:\n{log}"));
+    let worker = registered["worker"].as_str().unwrap();
+    assert!(
+        registered["message"]
+            .as_str()
+            .unwrap()
+            .starts_with(&format!("worker {worker}: "))
+    );
+    assert_eq!(registered["level"], "INFO");
+    assert!(registered["timestamp"].is_string());
 }
 
 #[tokio::test]

@@ -100,6 +100,10 @@ impl Calls {
         }
     }
 
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
     pub(super) fn ids_in_order(&self) -> Vec<Uuid> {
         let mut calls: Vec<(u64, Uuid)> = self
             .in_flight
@@ -145,6 +149,7 @@ impl Engine {
     /// Makes a call, whose outcome goes to its origin.
     pub(super) fn call(&mut self, order: Order<'_>, out: &mut Output<'_, '_>) {
         let (session, frame) = (order.on_behalf_of, order.frame);
+        self.tally.called();
         let reporter = session.map_or(Uuid::nil(), |it| self.worker_id(it));
         if let Some(function) = EngineFunction::named(&frame.function_id) {
             let result = self.call_engine(session, function, frame.data, out);

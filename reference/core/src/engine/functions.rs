@@ -34,6 +34,10 @@ pub(super) struct Functions {
 }
 
 impl Functions {
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
     pub(super) fn contains(&self, id: &str) -> bool {
         self.by_id.contains_key(id)
     }

@@ -5,6 +5,7 @@ mod calls;
 mod firing;
 mod functions;
 mod output;
+mod pages;
 mod queue_functions;
 mod registration;
 mod sessions;
@@ -21,6 +22,7 @@ use self::{
     firing::Firing,
     functions::Functions,
     output::Output,
+    pages::Tally,
     sessions::Sessions,
     trigger_types::{TriggerTypes, WaitingFor},
 };
@@ -114,6 +116,7 @@ pub struct Engine {
     calls: Calls,
     firing: Firing,
     timers: Timers<Due>,
+    tally: Tally,
 }
 
 impl Engine {
@@ -128,6 +131,7 @@ impl Engine {
             calls: Calls::new(&settings),
             firing: Firing::new(&settings),
             timers: Timers::default(),
+            tally: Tally::default(),
         }
     }
 

@@ -56,6 +56,10 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
+    pub(super) fn len(&self) -> usize {
+        self.live.len()
+    }
+
     pub(super) fn is_live(&self, id: SessionId) -> bool {
         self.live.contains_key(&id)
     }

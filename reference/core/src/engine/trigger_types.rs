@@ -92,6 +92,11 @@ pub(super) struct TriggerTypes {
 }
 
 impl TriggerTypes {
+    /// Of those that workers provide.
+    pub(super) fn len(&self) -> usize {
+        self.provided.len()
+    }
+
     pub(super) fn contains(&self, id: &str) -> bool {
         self.provided.contains_key(id)
     }

@@ -42,6 +42,15 @@ impl HttpAnswer {
         Self::of_failure(&Failure::new(Code::BadRequest, problem))
     }
 
+    /// A page of the engine's own (D-32).
+    pub(crate) fn page(content_type: &str, body: String) -> Self {
+        Self {
+            status: 200,
+            headers: vec![reply::content_type(content_type)],
+            body: body.into_bytes(),
+        }
+    }
+
     /// The answer to a request whose trigger has called its function.
     pub(crate) fn of_call(outcome: CallOutcome<'_>, function_id: &str) -> Self {
         match outcome {

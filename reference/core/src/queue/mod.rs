@@ -186,6 +186,16 @@ impl<S: Store> Queues<S> {
         Ok(())
     }
 
+    /// How many messages there are, in all queues.
+    pub(crate) fn messages(&self) -> usize {
+        self.by_name.values().map(Queue::messages).sum()
+    }
+
+    /// How large they are together, as the limits count it.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Adds a trigger that competes for the messages of a queue, ready to be called. One of the
     /// same name is replaced.
     ///

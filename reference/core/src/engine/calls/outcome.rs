@@ -144,6 +144,7 @@ impl Engine {
             }
         }
         if let Outcome::Failure(failure) = outcome {
+            self.tally.failed(failure.code());
             let failed = EventKind::CallFailed {
                 function_id: function_id.to_owned(),
                 failure: failure.clone(),

@@ -1,7 +1,10 @@
 //! Requests for http triggers (RT-04).
 
 use super::{Armed, Engine, Origin, Output, Shot};
-use crate::{Effect, EventKind, ExchangeId, Failure, HttpAnswer, HttpConfig, HttpTriggerRequest};
+use crate::{
+    Effect, EventKind, ExchangeId, Failure, HttpAnswer, HttpConfig, HttpTriggerRequest,
+    http::Unmatched,
+};
 
 impl Engine {
     pub(super) fn add_route(
@@ -36,6 +39,7 @@ impl Engine {
                 .payload(&matched)
                 .map(|payload| (matched.key.clone(), payload))
                 .map_err(|failure| HttpAnswer::of_failure(&failure)),
+            Err(Unmatched::NotFound) if let Some(page) = self.page(&request) => Err(page),
             Err(why) => Err(HttpAnswer::of_unmatched(&request, &why)),
         };
         match routed {

@@ -1,6 +1,7 @@
 //! Http triggers fire: RT-03, RT-04, CO-13, CO-22, D-05, D-06, D-07, D-11, D-15, D-23.
 
 mod ends;
+mod pages;
 
 use reference_core::{EventKind, ExchangeId, HeaderText, SessionId};
 use serde_json::{Value, json};
