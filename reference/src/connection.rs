@@ -247,7 +247,8 @@ impl<'a> Connection<'a> {
                 };
                 let next = take_in(self.shared, self.session, message, unwritten);
                 step = Poll::Ready(next);
-                if next != ControlFlow::Continue(true) {
+                // Once the engine has closed the session, its Close frame comes before all else.
+                if next != ControlFlow::Continue(true) || self.outbox.is_closing() {
                     break;
                 }
             }

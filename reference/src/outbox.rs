@@ -105,6 +105,11 @@ impl Outbox {
         self.bell.notify_one();
     }
 
+    /// Whether the engine has closed the session.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.lock().close.is_some()
+    }
+
     /// Writes what is queued, as far as there is room, unless somebody is at it.
     pub(crate) fn write(&self) {
         let Some(tcp) = &self.tcp else {
