@@ -183,7 +183,10 @@ impl<'a> Connection<'a> {
         let closing = async {
             match end {
                 // Lets the reply to the peer's Close frame out.
-                End::Peer => while let Some(Ok(_)) = socket.next().await {},
+                End::Peer => {
+                    while let Some(Ok(_)) = socket.next().await {}
+                    let _ = socket.get_ref().written().await;
+                }
                 End::Engine(frame) => close(&mut socket, frame).await,
                 End::Stuck | End::Silent => {}
             }

@@ -4,6 +4,7 @@
 //! room: no task has to be woken for it. For the rest, the connection's own task waits.
 
 use std::{
+    future::poll_fn,
     io::{self, IoSlice},
     mem,
     pin::Pin,
@@ -247,6 +248,11 @@ impl Wire {
         self.reader.as_ref()
     }
 
+    /// Waits until all that is queued has been written.
+    pub(crate) async fn written(&self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_written(cx)).await
+    }
+
     fn poll_written(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             self.outbox.write();
@@ -290,6 +296,8 @@ impl AsyncWrite for Wire {
             ready!(self.poll_written(cx))?;
         }
         self.outbox.lock().queue.push_raw(bytes);
+        // The library does not flush its last Close frame.
+        self.outbox.write();
         Poll::Ready(Ok(bytes.len()))
     }
 

@@ -9,9 +9,12 @@ use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{
         Message,
-        protocol::frame::{
-            Frame,
-            coding::{Data, OpCode},
+        protocol::{
+            CloseFrame,
+            frame::{
+                Frame,
+                coding::{Data, OpCode},
+            },
         },
     },
 };
@@ -81,6 +84,15 @@ impl Client {
             }
         }
         code.expect("a Close frame with a code")
+    }
+
+    /// Sends a Close frame.
+    pub(crate) async fn close(&mut self, code: u16) {
+        let frame = CloseFrame {
+            code: code.into(),
+            reason: "".into(),
+        };
+        self.socket.close(Some(frame)).await.unwrap();
     }
 
     pub(crate) async fn register(&mut self, function_id: &str) {

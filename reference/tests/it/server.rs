@@ -269,6 +269,17 @@ async fn credentials_come_from_the_environment_that_the_server_was_given() {
 }
 
 #[tokio::test]
+async fn a_close_frame_is_answered_with_its_code() {
+    let server = serve(Options::default()).await;
+    for code in [1000, 1001, 4001] {
+        let mut client = Client::connect(&server.url()).await;
+        client.fence().await;
+        client.close(code).await;
+        assert_eq!(client.close_code().await, code);
+    }
+}
+
+#[tokio::test]
 async fn shutting_down_answers_calls_in_flight_and_then_closes_1012() {
     let server = serve(Options::default()).await;
     let mut worker = Client::connect(&server.url()).await;
