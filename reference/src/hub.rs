@@ -117,7 +117,9 @@ impl Hub {
 
     /// Asks a session whether it is still there (D-30).
     pub(crate) fn ping(&self, session: SessionId) {
-        if let Some(outbox) = self.lock().outboxes.get(&session).map(Arc::clone) {
+        // The lock is free again before anything is written.
+        let outbox = self.lock().outboxes.get(&session).map(Arc::clone);
+        if let Some(outbox) = outbox {
             outbox.ping();
             outbox.write();
         }
