@@ -41,6 +41,9 @@ const FRAMES_MAX: usize = 20_000;
 const BYTES_MAX: usize = 8 << 20;
 const BUFFER_BYTES: usize = 16 << 10;
 
+/// What a Close frame without a code counts as (RFC 6455, section 7.1.5).
+pub(crate) const CLOSE_WITHOUT_A_CODE: u16 = 1005;
+
 /// How long past a deadline what has arrived already is still looked at.
 const PAST_DEADLINE: Duration = Duration::from_millis(100);
 
@@ -266,7 +269,9 @@ impl Session {
     pub(crate) fn was_lost(&self) -> bool {
         matches!(
             self.ended,
-            Some(Stop::Ended(None | Some(1001 | 1011 | 1012)))
+            Some(Stop::Ended(
+                None | Some(1001 | CLOSE_WITHOUT_A_CODE | 1011 | 1012)
+            ))
         )
     }
 
@@ -320,14 +325,18 @@ impl Session {
         while self.receive(deadline).await.is_ok() {}
     }
 
-    /// Sends a Close frame and waits for the end of the connection.
+    /// Sends a Close frame and waits for the end of the connection; the code of the engine's own
+    /// Close frame, if it sent one.
     ///
     /// # Errors
     ///
     /// [`Stop::Patience`] if the engine does not answer it.
-    pub async fn close(&mut self, code: u16, deadline: Instant) -> Result<(), Stop> {
-        if self.ended.is_some() {
-            return Ok(());
+    pub async fn close(&mut self, code: u16, deadline: Instant) -> Result<Option<u16>, Stop> {
+        if let Some(stop) = self.ended {
+            return match stop {
+                Stop::Ended(code) => Ok(code),
+                _ => Ok(None),
+            };
         }
         self.transcript
             .add(&self.name, Direction::Sent, format!("(Close {code})"));
@@ -336,7 +345,7 @@ impl Session {
             reason: "".into(),
         };
         self.send(Message::Close(Some(frame))).await;
-        self.ended(deadline).await.map(|_| ())
+        self.ended(deadline).await
     }
 
     async fn receive(&mut self, deadline: Instant) -> Result<(), Stop> {
@@ -479,11 +488,11 @@ async fn read(
                 let _ = incoming.send(Incoming::Pong(payload));
             }
             Message::Close(frame) => {
-                code = frame.map(|frame| frame.code.into());
-                let shown = code.map_or("(Close without a code)".to_owned(), |it: u16| {
-                    format!("(Close {it})")
+                received(match &frame {
+                    Some(frame) => format!("(Close {})", u16::from(frame.code)),
+                    None => "(Close without a code)".to_owned(),
                 });
-                received(shown);
+                code = Some(frame.map_or(CLOSE_WITHOUT_A_CODE, |it| it.code.into()));
             }
             Message::Ping(_) | Message::Frame(_) => {}
         }

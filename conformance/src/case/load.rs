@@ -292,7 +292,7 @@ fn check_steps(case: &Case, found: &mut Vec<Problem>) {
             found.push(Problem::new(format!("/silent/{index}"), message));
         }
     }
-    let mut asked: Vec<&str> = Vec::new();
+    let (mut asked, mut closed) = (Vec::<&str>::new(), Vec::<&str>::new());
     for (index, step) in case.steps.iter().enumerate() {
         let on = step.on.as_str();
         let (is_open, is_endpoint) = (open.contains(&on), case.endpoints.contains_key(on));
@@ -319,6 +319,13 @@ fn check_steps(case: &Case, found: &mut Vec<Problem>) {
             }
             Action::Close(_) | Action::Drop if is_open => {
                 open.retain(|it| *it != on);
+                if let Action::Close(_) = step.action {
+                    closed.push(on);
+                }
+                None
+            }
+            Action::ExpectClose(_) if !is_open && closed.contains(&on) => {
+                closed.retain(|it| *it != on);
                 None
             }
             _ => (!is_open).then(|| format!("no session `{on}` is open when a step needs it")),

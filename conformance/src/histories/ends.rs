@@ -21,7 +21,7 @@ impl Drive<'_> {
             self.note_loss(index);
         } else {
             let closed = match self.sessions.get_mut(index) {
-                Some(session) => session.close(1000, deadline).await,
+                Some(session) => session.close(1000, deadline).await.map(|_| ()),
                 None => Ok(()),
             };
             closed.map_err(|stop| self.stopped("RT-16", "the end of the connection", stop))?;

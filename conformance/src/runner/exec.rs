@@ -10,7 +10,7 @@ use crate::{
     case::{Action, Case, RawOpcode, Step},
     endpoint::Endpoint,
     exchange::Exchange,
-    session::{ConnectError, Session, Stop},
+    session::{CLOSE_WITHOUT_A_CODE, ConnectError, Session, Stop},
     template::{Mismatch, Scope, TemplateError},
     transcript::{Direction, Transcript},
     verdict::Failure,
@@ -26,6 +26,8 @@ pub(super) struct CaseRun<'c> {
     features: &'c Features,
     pub(super) scope: Scope,
     sessions: BTreeMap<String, Session>,
+    /// The sessions that the case has closed, and with what code the engine did.
+    closed: BTreeMap<String, Option<u16>>,
     pub(super) endpoints: BTreeMap<String, Endpoint>,
     /// The HTTP requests that were sent and whose answers were not yet taken.
     pub(super) exchanges: BTreeMap<String, Exchange>,
@@ -96,6 +98,9 @@ impl From<TemplateError> for Fault {
 pub(crate) fn describe(stop: Stop, patience_ms: u128) -> String {
     match stop {
         Stop::Patience => format!("nothing of the kind arrived within {patience_ms} ms"),
+        Stop::Ended(Some(CLOSE_WITHOUT_A_CODE)) => {
+            "the engine ended the connection with a Close frame that has no code".to_owned()
+        }
         Stop::Ended(Some(code)) => format!("the engine ended the connection with code {code}"),
         Stop::Flooded => "the engine sent far more than anybody had asked for".to_owned(),
         Stop::Ended(None) => "the connection ended without a Close frame".to_owned(),
@@ -115,6 +120,7 @@ impl<'c> CaseRun<'c> {
             features,
             scope: Scope::new(format!("{}-{}", context.run, short(&case.id))),
             sessions: BTreeMap::new(),
+            closed: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             exchanges: BTreeMap::new(),
             transcript,
@@ -210,6 +216,7 @@ impl<'c> CaseRun<'c> {
         self.began = true;
         self.context.presence.opened(&self.case.id);
         session.restore_names(&self.context.target.config_keys);
+        self.closed.remove(name);
         self.sessions.insert(name.to_owned(), session);
         Ok(())
     }
@@ -268,15 +275,21 @@ impl<'c> CaseRun<'c> {
         let closed = session.close(code, deadline).await;
         let lost = session.was_lost();
         self.lost |= lost;
-        closed.map_err(|stop| Fault::stopped("the end of the connection", stop, patience_ms))?;
+        let code = closed
+            .map_err(|stop| Fault::stopped("the end of the connection", stop, patience_ms))?;
         self.sessions.remove(on);
+        self.closed.insert(on.to_owned(), code);
         Ok(())
     }
 
     async fn expect_close(&mut self, on: &str, codes: &[u16]) -> Result<(), Fault> {
         let expected = format!("the engine closes the session with {}", one_of(codes));
         let (deadline, patience_ms) = self.deadline();
-        match self.session(on)?.ended(deadline).await {
+        let ended = match self.closed.remove(on) {
+            Some(code) => Ok(code),
+            None => self.session(on)?.ended(deadline).await,
+        };
+        match ended {
             Ok(Some(code)) if codes.contains(&code) => Ok(()),
             Ok(code) => Err(Fault::stopped(expected, Stop::Ended(code), patience_ms)),
             Err(stop) => Err(Fault::stopped(expected, stop, patience_ms)),
