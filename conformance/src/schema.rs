@@ -1,6 +1,6 @@
 //! Holding frames to `spec/schema`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use jsonschema::{Registry, Validator};
 use serde_json::Value;
@@ -45,10 +45,20 @@ impl FrameSchemas {
     /// # Errors
     ///
     /// Which schema cannot be used, and why; a test sees that all can.
-    pub fn embedded() -> Result<Self, String> {
+    pub fn embedded() -> Result<&'static Self, String> {
+        // Compiling them takes longer than most cases do, and `power` runs hundreds of suites.
+        static SCHEMAS: OnceLock<Result<FrameSchemas, String>> = OnceLock::new();
+        SCHEMAS
+            .get_or_init(Self::compile)
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+
+    fn compile() -> Result<Self, String> {
+        let family = Family::embedded()?;
         let schemas = FROM_ENGINE
             .into_iter()
-            .map(|(kind, file)| Ok((kind, validator(file)?)));
+            .map(|(kind, file)| Ok((kind, family.validator(file)?)));
         Ok(Self(schemas.collect::<Result<_, String>>()?))
     }
 
@@ -71,6 +81,10 @@ impl FrameSchemas {
         let Some(schema) = self.0.get(kind) else {
             return Vec::new();
         };
+        // Nearly all are, and this is much the shorter way to know.
+        if schema.is_valid(frame) {
+            return Vec::new();
+        }
         schema
             .iter_errors(frame)
             .map(|error| format!("`{kind}`: {error} at `{}`", error.instance_path()))
@@ -84,27 +98,39 @@ impl FrameSchemas {
 ///
 /// Why the file cannot be used.
 pub fn validator(file: &str) -> Result<Validator, String> {
-    let mut registry = Registry::new();
-    let mut wanted = None;
-    for asset in assets::schemas() {
-        let schema: Value =
-            serde_json::from_str(asset.text).map_err(|error| format!("{}: {error}", asset.path))?;
-        let id = schema
-            .get("$id")
-            .and_then(Value::as_str)
-            .unwrap_or(asset.path)
-            .to_owned();
-        if asset.path == file {
-            wanted = Some(schema.clone());
+    Family::embedded()?.validator(file)
+}
+
+/// The files of `spec/schema`, which refer to one another.
+struct Family {
+    schemas: BTreeMap<&'static str, Value>,
+    registry: Registry<'static>,
+}
+
+impl Family {
+    fn embedded() -> Result<Self, String> {
+        let mut schemas = BTreeMap::new();
+        let mut registry = Registry::new();
+        for asset in assets::schemas() {
+            let schema: Value = serde_json::from_str(asset.text)
+                .map_err(|error| format!("{}: {error}", asset.path))?;
+            let id = schema.get("$id").and_then(Value::as_str);
+            let id = id.unwrap_or(asset.path).to_owned();
+            registry = registry
+                .add(id, schema.clone())
+                .map_err(|error| error.to_string())?;
+            schemas.insert(asset.path, schema);
         }
-        registry = registry
-            .add(id, schema)
-            .map_err(|error| error.to_string())?;
+        let registry = registry.prepare().map_err(|error| error.to_string())?;
+        Ok(Self { schemas, registry })
     }
-    let registry = registry.prepare().map_err(|error| error.to_string())?;
-    let schema = wanted.ok_or_else(|| format!("there is no schema `{file}`"))?;
-    jsonschema::options()
-        .with_registry(&registry)
-        .build(&schema)
-        .map_err(|error| format!("{file}: {error}"))
+
+    fn validator(&self, file: &str) -> Result<Validator, String> {
+        let schema = self.schemas.get(file);
+        let schema = schema.ok_or_else(|| format!("there is no schema `{file}`"))?;
+        jsonschema::options()
+            .with_registry(&self.registry)
+            .build(schema)
+            .map_err(|error| format!("{file}: {error}"))
+    }
 }

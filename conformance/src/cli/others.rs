@@ -68,7 +68,7 @@ pub(crate) struct PowerArgs {
     #[arg(long)]
     pub(crate) list: bool,
     /// How many engines are judged at once.
-    #[arg(short, long, value_name = "N", default_value_t = 16,
+    #[arg(short, long, value_name = "N", default_value_t = 32,
           value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: u16,
     /// How often the whole suite is run against the reference, to find cases that flake.

@@ -19,14 +19,14 @@ use crate::embedded;
 
 /// The cases that engines are put to.
 pub(super) struct Gauge {
-    cases: Vec<Case>,
+    cases: Vec<Arc<Case>>,
 }
 
 impl Gauge {
     pub(super) fn new(cases: &Cases) -> Self {
         let all = cases.iter().filter(|case| !case.is_slow());
         Self {
-            cases: all.cloned().collect(),
+            cases: all.cloned().map(Arc::new).collect(),
         }
     }
 

@@ -142,7 +142,7 @@ pub struct Context {
     pub pace: Pace,
     /// Distinguishes the ids of this run.
     pub run: String,
-    pub(crate) schemas: Arc<FrameSchemas>,
+    pub(crate) schemas: &'static FrameSchemas,
     /// Opened for the first case that has any.
     endpoints: Arc<OnceCell<Endpoints>>,
     pub(crate) http: exchange::Client,
@@ -160,7 +160,7 @@ impl Context {
             target,
             pace,
             run: run_id(),
-            schemas: Arc::new(FrameSchemas::embedded()?),
+            schemas: FrameSchemas::embedded()?,
             endpoints: Arc::default(),
             http: exchange::client(),
             presence: Arc::new(Presence::new(pace.patience)),
@@ -182,7 +182,7 @@ impl Context {
             target: self.target.clone(),
             pace,
             run: self.run.clone(),
-            schemas: Arc::clone(&self.schemas),
+            schemas: self.schemas,
             endpoints: Arc::clone(&self.endpoints),
             http: self.http.clone(),
             presence: Arc::clone(&self.presence),
@@ -285,7 +285,7 @@ impl Features {
             if let (Some(case), true) = (case, in_doubt) {
                 *outcome = run_case(context, case, &Self::default()).await;
             }
-            let _ = events.send(Event::Finished(Box::new(outcome.clone())));
+            finished(events, &outcome);
         }
         let mut features = BTreeMap::new();
         for case in probes {
@@ -303,13 +303,13 @@ impl Features {
 /// that touch what all share come last, each alone. The outcomes are in order of the ids.
 pub async fn run(
     context: &Arc<Context>,
-    cases: Vec<Case>,
+    cases: Vec<impl Into<Arc<Case>>>,
     histories: Option<histories::Plan>,
     events: &mpsc::UnboundedSender<Event>,
 ) -> Vec<Outcome> {
     let all = cases.len() + usize::from(histories.is_some());
     let _ = events.send(Event::Started { cases: all });
-    let cases: Vec<Arc<Case>> = cases.into_iter().map(Arc::new).collect();
+    let cases: Vec<Arc<Case>> = cases.into_iter().map(Into::into).collect();
     let (probes, others): (Vec<_>, Vec<_>) =
         cases.into_iter().partition(|case| case.probes.is_some());
     let (context, features, mut outcomes) = acquainted(context, &probes, events).await;
@@ -321,7 +321,7 @@ pub async fn run(
         let events = events.clone();
         wandering.spawn(async move {
             let outcome = histories::run(&context, &features, plan).await;
-            let _ = events.send(Event::Finished(Box::new(outcome.clone())));
+            finished(&events, &outcome);
             outcome
         });
     }
@@ -334,6 +334,13 @@ pub async fn run(
     }
     outcomes.sort_unstable_by(|a, b| a.case.cmp(&b.case));
     outcomes
+}
+
+/// Tells of an outcome whoever listens.
+fn finished(events: &mpsc::UnboundedSender<Event>, outcome: &Outcome) {
+    if !events.is_closed() {
+        let _ = events.send(Event::Finished(Box::new(outcome.clone())));
+    }
 }
 
 /// Runs the cases that probe for features, and goes on at the pace that the engine was seen to
@@ -379,7 +386,7 @@ async fn run_batch(
                 let slot = slots.acquire().await;
                 let outcome = run_case(&context, &case, &features).await;
                 drop(slot);
-                let _ = events.send(Event::Finished(Box::new(outcome.clone())));
+                finished(&events, &outcome);
                 outcomes.push(outcome);
             }
             outcomes

@@ -1,10 +1,11 @@
 //! Comparing what has arrived with a template.
 
-use regex::Regex;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Scope, TemplateError, key::expand, string, template_for_people, token, unknown};
+use super::{
+    Scope, TemplateError, key::expand, patterns, string, template_for_people, token, unknown,
+};
 use crate::frame::Frame;
 
 /// One place where a frame is not what was expected.
@@ -113,8 +114,7 @@ impl Comparison<'_> {
             }
             "$pattern" => {
                 let pattern = string(name, argument)?;
-                let regex = Regex::new(&format!("^(?:{pattern})$"))
-                    .map_err(|error| TemplateError(error.to_string()))?;
+                let regex = patterns::whole(pattern)?;
                 let text = received.and_then(Value::as_str);
                 if !text.is_some_and(|text| regex.is_match(text)) {
                     self.differ(path, &format!("text that matches /{pattern}/"), received);

@@ -7,6 +7,7 @@ mod check;
 mod fill;
 mod key;
 mod matching;
+mod patterns;
 mod show;
 
 use std::{collections::BTreeMap, sync::Arc};
