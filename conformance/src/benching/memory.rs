@@ -28,27 +28,27 @@ pub(super) async fn measure(
     let Some(idle) = resident(process) else {
         return Ok(None);
     };
-    let mut registrations = Registrations::open(url, hello, Kind::Function, patience).await?;
+    let worker = || Registrations::open(url, hello, Kind::Function, patience);
+    let mut registrations = worker().await?;
     registrations.register(FUNCTIONS).await?;
     let with_functions = resident(process).unwrap_or_default();
     registrations.close().await;
+    // What it takes once it takes little more than when it was idle, or after a while. Workers
+    // come and go meanwhile: an allocator may do nothing while nothing is asked of it.
+    let deadline = Instant::now() + SETTLING_TIME_MAX;
+    let afterwards = loop {
+        let now = resident(process).unwrap_or_default();
+        if now <= idle + idle / 10 || Instant::now() > deadline {
+            break now;
+        }
+        sleep(LOOK_EVERY).await;
+        worker().await?.close().await;
+    };
     Ok(Some(Memory {
         idle,
         with_functions,
-        afterwards: settled(process, idle).await,
+        afterwards,
     }))
-}
-
-/// What it takes once it takes little more than when it was idle, or after a while.
-async fn settled(process: u32, idle: u64) -> u64 {
-    let deadline = Instant::now() + SETTLING_TIME_MAX;
-    loop {
-        let now = resident(process).unwrap_or_default();
-        if now <= idle + idle / 10 || Instant::now() > deadline {
-            return now;
-        }
-        sleep(LOOK_EVERY).await;
-    }
 }
 
 /// What Linux says that a process takes.

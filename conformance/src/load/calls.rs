@@ -76,7 +76,7 @@ impl Calls {
             ))
             .await?;
         worker.fence().await?;
-        let worker = tokio::spawn(async move { while answer(&mut worker).await.is_ok() {} });
+        let worker = tokio::spawn(async move { while worker.serve(None).await.is_ok() {} });
         let caller = Peer::connect(url, hello, patience).await?;
         let mut calls = Self {
             caller,
@@ -181,20 +181,4 @@ impl Calls {
         let _ = self.worker.await;
         self.caller.close().await;
     }
-}
-
-async fn answer(worker: &mut Peer) -> Result<(), LoadError> {
-    let frame = worker.next().await?;
-    if let Some(call) = Heard::read(&frame)
-        && call.kind == "invokefunction"
-        && let Some(id) = call.invocation_id
-    {
-        let data = call.data.map_or("null", |it| it.get());
-        let function = call.function_id;
-        let answer = format!(
-            r#"{{"type":"invocationresult","invocation_id":"{id}","function_id":"{function}","result":{data}}}"#
-        );
-        worker.send(answer).await?;
-    }
-    Ok(())
 }

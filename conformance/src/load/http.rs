@@ -16,6 +16,9 @@ use super::{
 };
 use crate::exchange::{self, Client};
 
+/// An empty answer.
+const RESULT: &str = r#"{"status_code":200,"body":""}"#;
+
 /// A client, and a worker whose function a trigger calls.
 #[derive(Debug)]
 pub struct Requests {
@@ -73,7 +76,7 @@ impl Requests {
                 break;
             }
         }
-        let worker = tokio::spawn(async move { while answer(&mut worker).await.is_ok() {} });
+        let worker = tokio::spawn(async move { while worker.serve(Some(RESULT)).await.is_ok() {} });
         Ok(Self {
             worker: Some(worker),
             ..Self::to(format!("{http_url}/{id}"), patience)
@@ -115,20 +118,4 @@ impl Requests {
             let _ = worker.await;
         }
     }
-}
-
-async fn answer(worker: &mut Peer) -> Result<(), LoadError> {
-    const RESULT: &str = r#"{"status_code":200,"body":""}"#;
-    let frame = worker.next().await?;
-    if let Some(call) = Heard::read(&frame)
-        && call.kind == "invokefunction"
-        && let Some(id) = call.invocation_id
-    {
-        let function = call.function_id;
-        let answer = format!(
-            r#"{{"type":"invocationresult","invocation_id":"{id}","function_id":"{function}","result":{RESULT}}}"#
-        );
-        worker.send(answer).await?;
-    }
-    Ok(())
 }

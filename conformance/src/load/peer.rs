@@ -102,6 +102,23 @@ impl Peer {
         heard.unwrap_or(Err(LoadError::Silent { what, patience }))
     }
 
+    /// Answers the next frame, if it is a call: with a result, or with its own data.
+    pub(super) async fn serve(&mut self, result: Option<&str>) -> Result<(), LoadError> {
+        let frame = self.next().await?;
+        if let Some(call) = Heard::read(&frame)
+            && call.kind == "invokefunction"
+            && let Some(id) = call.invocation_id
+        {
+            let data = call.data.map_or("null", RawValue::get);
+            let (function, result) = (call.function_id, result.unwrap_or(data));
+            let answer = format!(
+                r#"{{"type":"invocationresult","invocation_id":"{id}","function_id":"{function}","result":{result}}}"#
+            );
+            self.send(answer).await?;
+        }
+        Ok(())
+    }
+
     /// Listens for the answer to a WebSocket ping: an engine that handles what a session sends in
     /// order has then seen all of it.
     pub(super) async fn fence(&mut self) -> Result<(), LoadError> {

@@ -285,7 +285,7 @@ impl Features {
             if let (Some(case), true) = (case, in_doubt) {
                 *outcome = run_case(context, case, &Self::default()).await;
             }
-            finished(events, &outcome);
+            finished(events, outcome);
         }
         let mut features = BTreeMap::new();
         for case in probes {
