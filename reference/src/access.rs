@@ -49,6 +49,8 @@ pub(crate) enum Refused {
     Host(String),
     /// It does not show the token.
     Token,
+    /// There are as many workers as may be (D-28).
+    Full,
 }
 
 impl Refused {
@@ -56,6 +58,7 @@ impl Refused {
         match self {
             Self::Origin(_) | Self::Host(_) => StatusCode::FORBIDDEN,
             Self::Token => StatusCode::UNAUTHORIZED,
+            Self::Full => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -65,6 +68,7 @@ impl Refused {
             Self::Origin(_) => "web pages may not connect to this engine; see --allow-origin",
             Self::Host(_) => "this engine does not go by the name in Host; see --allow-host",
             Self::Token => "this engine asks for its token, as `Authorization: Bearer …`",
+            Self::Full => "this engine has as many workers as it takes; see --sessions-max",
         }
     }
 
@@ -79,6 +83,7 @@ impl Refused {
                 host.escape_debug()
             ),
             Self::Token => tracing::warn!("refused a request without the token"),
+            Self::Full => tracing::warn!("refused a worker: there are as many as may be"),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::Poll,
+    time::Duration,
 };
 
 use futures_util::{SinkExt, Stream, StreamExt};
@@ -15,7 +16,8 @@ use reference_core::{Input, SessionId, Unreadable};
 use socket2::SockRef;
 use tokio::{
     net::TcpStream,
-    sync::watch,
+    sync::{Semaphore, watch},
+    task::consume_budget,
     time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_tungstenite::{
@@ -38,6 +40,8 @@ use crate::{
 pub(crate) const BUFFER_BYTES: usize = 8 << 10;
 /// How many frames are handled before what they have caused is written, at most.
 const BATCH_FRAMES: usize = 64;
+/// For how long, at most; a frame that takes longer is handled alone.
+const BATCH_TIME: Duration = Duration::from_millis(1);
 /// Where clients send their telemetry; such a connection is no worker (CO-18).
 const TELEMETRY_PATH: &str = "/otel";
 
@@ -47,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) hub: Arc<Hub>,
     pub(crate) limits: Limits,
     pub(crate) gate: Gate,
+    /// As many as workers may be connected.
+    pub(crate) seats: Arc<Semaphore>,
 }
 
 pub(crate) async fn serve(
@@ -60,13 +66,23 @@ pub(crate) async fn serve(
         _ = stopped.wait_for(|stopped| *stopped) => return,
     };
     match welcomed {
-        Ok(Some(Welcomed { tcp, config, path })) if path == TELEMETRY_PATH => {
+        Ok(Some(Welcomed {
+            tcp,
+            config,
+            path,
+            seat: _taken,
+        })) if path == TELEMETRY_PATH => {
             tokio::select! {
                 () = swallow(tcp, config, &shared.limits) => {}
                 _ = stopped.wait_for(|stopped| *stopped) => {}
             }
         }
-        Ok(Some(Welcomed { tcp, config, .. })) => {
+        Ok(Some(Welcomed {
+            tcp,
+            config,
+            seat: _taken,
+            ..
+        })) => {
             if let Some((connection, wire)) = Connection::open(tcp, &shared) {
                 connection.run(wire, config).await;
             }
@@ -164,7 +180,7 @@ impl<'a> Connection<'a> {
     /// None are opened once the engine stops.
     fn open(tcp: TcpStream, shared: &'a Shared) -> Option<(Self, Wire)> {
         let (reader, writer) = tcp.into_split();
-        let outbox = Outbox::new(Some(writer), shared.limits.outbox_bytes_max);
+        let outbox = Outbox::new(Some(writer), &shared.limits);
         let session = shared.hub.open(Arc::clone(&outbox))?;
         let wire = Wire::new(reader, Arc::clone(&outbox));
         let connection = Self {
@@ -205,6 +221,8 @@ impl<'a> Connection<'a> {
         let mut pulse = Pulse::new(&self.shared.limits);
         let mut unwritten = Unwritten::default();
         loop {
+            // Others have their turn, however much there is to read.
+            consume_budget().await;
             tokio::select! {
                 // What has been answered is written before more is read, a Close frame above all.
                 biased;
@@ -244,6 +262,7 @@ impl<'a> Connection<'a> {
     async fn read(&self, socket: &mut Socket, unwritten: &mut Unwritten) -> ControlFlow<(), bool> {
         poll_fn(|cx| {
             let mut step = Poll::Pending;
+            let began = Instant::now();
             for _ in 0..BATCH_FRAMES {
                 let Poll::Ready(message) = Pin::new(&mut *socket).poll_next(cx) else {
                     break;
@@ -251,7 +270,8 @@ impl<'a> Connection<'a> {
                 let next = take_in(self.shared, self.session, message, unwritten);
                 step = Poll::Ready(next);
                 // Once the engine has closed the session, its Close frame comes before all else.
-                if next != ControlFlow::Continue(true) || self.outbox.is_closing() {
+                let closing = next != ControlFlow::Continue(true) || self.outbox.is_closing();
+                if closing || began.elapsed() > BATCH_TIME {
                     break;
                 }
             }

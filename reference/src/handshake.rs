@@ -1,6 +1,13 @@
 //! The WebSocket handshake: who may connect, and what those are told who ask for something else.
 
-use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
+use std::sync::Arc;
+
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use tokio_tungstenite::{
     accept_hdr_async_with_config,
     tungstenite::{
@@ -25,6 +32,8 @@ pub(crate) struct Welcomed {
     pub(crate) config: WebSocketConfig,
     /// Of the request.
     pub(crate) path: String,
+    /// One of as many as there are; it is given back when the connection ends.
+    pub(crate) seat: Option<OwnedSemaphorePermit>,
 }
 
 /// Upgrades a connection; there is none if somebody was refused.
@@ -40,7 +49,9 @@ pub(crate) async fn welcome(
     tcp.set_nodelay(true).map_err(|error| error.to_string())?;
     let mut handshake = Handshake {
         gate: &shared.gate,
+        seats: &shared.seats,
         path: String::new(),
+        seat: None,
     };
     let config = config(&shared.limits);
     let mut start = [0; 5];
@@ -56,6 +67,7 @@ pub(crate) async fn welcome(
             tcp,
             config,
             path: handshake.path,
+            seat: handshake.seat,
         })),
         // A refusal that has been logged already.
         Ok(Err(Error::Http(_))) => Ok(None),
@@ -115,7 +127,9 @@ async fn redirect(tcp: &mut TcpStream, has_body: bool) {
 
 struct Handshake<'a> {
     gate: &'a Gate,
+    seats: &'a Arc<Semaphore>,
     path: String,
+    seat: Option<OwnedSemaphorePermit>,
 }
 
 impl Callback for &mut Handshake<'_> {
@@ -123,6 +137,8 @@ impl Callback for &mut Handshake<'_> {
         self.gate
             .admit_worker(request.uri(), request.headers())
             .map_err(|refused| refusal(&refused))?;
+        let seat = Arc::clone(self.seats).try_acquire_owned();
+        self.seat = Some(seat.map_err(|_| refusal(&Refused::Full))?);
         request.uri().path().clone_into(&mut self.path);
         Ok(response)
     }

@@ -5,11 +5,15 @@ use std::time::Duration;
 /// Bounds on what a peer can make the server hold or wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// How many workers are connected at once; one more is refused with 503 (D-28).
+    pub sessions_max: usize,
     /// The largest message that is read, in bytes; a larger one closes its session 1009 (D-08).
     pub frame_bytes_max: usize,
     /// The most that waits for a session that reads too slowly, in bytes; then it is closed 1013
     /// (D-28). A single frame always finds room.
     pub outbox_bytes_max: usize,
+    /// How long such a session may take nothing of it; likewise.
+    pub stall_time_max: Duration,
     /// The largest answer of an endpoint that is read, in bytes (D-11).
     pub response_bytes_max: usize,
     /// How large the answers that are being read are together, in bytes; one that would make it
@@ -70,8 +74,10 @@ pub struct HttpLimits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            sessions_max: 16_384,
             frame_bytes_max: 16 << 20,
             outbox_bytes_max: 64 << 20,
+            stall_time_max: Duration::from_secs(30),
             response_bytes_max: 16 << 20,
             responses_bytes_max: 256 << 20,
             responses_bytes_per_session_max: 64 << 20,

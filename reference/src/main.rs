@@ -66,6 +66,11 @@ struct Cli {
           value_parser = clap::value_parser!(u64).range(100..=86_400_000))]
     silence_time_ms: u64,
 
+    /// How many workers may be connected at once.
+    #[arg(long, value_name = "N", env = "REFERENCE_SESSIONS_MAX", default_value_t = 16_384,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    sessions_max: u32,
+
     /// The largest frame that is read, in bytes.
     #[arg(long, value_name = "BYTES", env = "REFERENCE_FRAME_BYTES_MAX", default_value_t = 16 << 20,
           value_parser = clap::value_parser!(u32).range(1_024..))]
@@ -259,6 +264,7 @@ fn options(cli: Cli) -> Options {
             HttpAddress::On(address) => Some(address),
         },
         limits: Limits {
+            sessions_max: cli.sessions_max as usize,
             frame_bytes_max: cli.frame_bytes_max as usize,
             silence_time_max: Duration::from_millis(cli.silence_time_ms),
             http: HttpLimits {

@@ -10,6 +10,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use reference_core::CloseCode;
@@ -20,15 +21,20 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::Notify,
+    time::{Instant, sleep_until},
 };
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use self::queue::Queue;
+use crate::Limits;
 
 mod queue;
 
 /// How many pieces one system call writes at most.
 const SLICES: usize = 16;
+/// How often whoever writes takes what has been queued meanwhile, before the connection's own
+/// task goes on: nobody may be kept writing for others for ever.
+const BATCHES_MAX: usize = 8;
 
 /// A session's socket, and what waits to be written to it, bounded in bytes.
 #[derive(Debug)]
@@ -39,6 +45,8 @@ pub(crate) struct Outbox {
     /// Rung when there is something for the connection's own task.
     bell: Notify,
     bytes_max: usize,
+    /// How long the peer may take nothing of it.
+    stall_time_max: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -46,8 +54,9 @@ struct State {
     queue: Queue,
     /// Somebody is writing, and will write what is queued meanwhile.
     busy: bool,
-    /// The socket has no room.
-    stuck: bool,
+    /// The socket had no room for all, or somebody has written enough: since then it has taken
+    /// nothing.
+    stuck_since: Option<Instant>,
     /// The peer takes nothing any more.
     broken: bool,
     overflowed: bool,
@@ -58,7 +67,7 @@ struct State {
 /// What a connection's own task is told.
 #[derive(Debug)]
 pub(crate) enum News {
-    /// More was to be queued than may wait.
+    /// More was to be queued than may wait, or has waited for longer than it may.
     Overflowed,
     /// The engine closes the session; what is queued is still written.
     Closing,
@@ -69,13 +78,14 @@ pub(crate) enum News {
 }
 
 impl Outbox {
-    /// For a session of which so many bytes may wait.
-    pub(crate) fn new(tcp: Option<OwnedWriteHalf>, bytes_max: usize) -> Arc<Self> {
+    /// For a session of which no more may wait than the limits say, and no longer.
+    pub(crate) fn new(tcp: Option<OwnedWriteHalf>, limits: &Limits) -> Arc<Self> {
         Arc::new(Self {
             tcp,
             state: Mutex::default(),
             bell: Notify::new(),
-            bytes_max,
+            bytes_max: limits.outbox_bytes_max,
+            stall_time_max: limits.stall_time_max,
         })
     }
 
@@ -121,21 +131,24 @@ impl Outbox {
             return;
         }
         state.busy = true;
-        state.stuck = false;
-        while !state.queue.is_empty() && !state.stuck && !state.broken {
+        let mut written = 0;
+        for _ in 0..BATCHES_MAX {
+            if state.queue.is_empty() {
+                break;
+            }
             let mut batch = state.queue.take();
             drop(state);
             let outcome = write_batch(tcp.as_ref(), &mut batch);
             state = self.lock();
-            state.queue.give_back(batch);
-            match outcome {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => state.stuck = true,
-                Err(_) => state.broken = true,
+            written += state.queue.give_back(batch);
+            if let Err(error) = outcome {
+                state.broken = error.kind() != io::ErrorKind::WouldBlock;
+                break;
             }
         }
         state.busy = false;
-        if state.stuck || state.broken || state.close.is_some() {
+        state.see(written);
+        if state.stuck_since.is_some() || state.broken || state.close.is_some() {
             self.bell.notify_one();
         }
     }
@@ -143,13 +156,18 @@ impl Outbox {
     /// Goes on writing when the socket has room again, until there is something to tell.
     pub(crate) async fn news(&self) -> News {
         loop {
-            let stuck = match self.lock().news() {
+            let stuck_since = match self.lock().news(self.stall_time_max) {
                 Ok(news) => return news,
-                Err(stuck) => stuck,
+                Err(stuck_since) => stuck_since,
+            };
+            let Some(since) = stuck_since else {
+                self.bell.notified().await;
+                continue;
             };
             tokio::select! {
                 () = self.bell.notified() => {}
-                () = self.room(), if stuck => self.write(),
+                () = self.room() => self.write(),
+                () = sleep_until(since + self.stall_time_max) => {}
             }
         }
     }
@@ -170,12 +188,28 @@ impl Outbox {
 }
 
 impl State {
-    /// What is to be told, or else whether the socket has no room.
-    fn news(&mut self) -> Result<News, bool> {
+    /// So many bytes have been written.
+    fn see(&mut self, written: usize) {
+        self.stuck_since = match self.stuck_since {
+            _ if self.queue.is_empty() => None,
+            Some(since) if written == 0 => Some(since),
+            _ => Some(Instant::now()),
+        };
+    }
+
+    /// What is to be told, or else since when the socket has taken nothing.
+    fn news(&mut self, stall_time_max: Duration) -> Result<News, Option<Instant>> {
         if self.broken {
             return Ok(News::Broken);
         }
         if mem::take(&mut self.overflowed) {
+            return Ok(News::Overflowed);
+        }
+        if self.close.is_none()
+            && let Some(since) = &mut self.stuck_since
+            && since.elapsed() >= stall_time_max
+        {
+            *since = Instant::now();
             return Ok(News::Overflowed);
         }
         if self.close.is_some() {
@@ -189,7 +223,7 @@ impl State {
                 return Ok(News::ToClose(frame));
             }
         }
-        Err(self.stuck)
+        Err(self.stuck_since)
     }
 }
 
@@ -292,7 +326,7 @@ impl AsyncWrite for Wire {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         // A peer that asks and does not read is not answered without end.
-        if self.outbox.lock().stuck {
+        if self.outbox.lock().stuck_since.is_some() {
             ready!(self.poll_written(cx))?;
         }
         self.outbox.lock().queue.push_raw(bytes);

@@ -10,7 +10,7 @@ use std::{
 use reference_core::{Engine, Environment, Machine, OutboundPolicy, Settings};
 use tokio::{
     net::{TcpListener, TcpStream, ToSocketAddrs},
-    sync::watch,
+    sync::{Semaphore, watch},
     task::{JoinHandle, JoinSet},
     time::{sleep, timeout},
 };
@@ -26,6 +26,8 @@ use crate::{
 
 /// How long to wait when the system has no descriptor for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How many connections may be there beside those of workers: in their handshakes, and refused.
+const HANDSHAKES_MAX: usize = 1_024;
 
 /// What a server is made of.
 pub struct Options {
@@ -119,13 +121,16 @@ impl Server {
                 http::serve(tcp, peer, Arc::clone(&front), stop.clone())
             }))
         });
+        let sessions_max = limits.sessions_max.min(Semaphore::MAX_PERMITS);
+        let connections_max = sessions_max.saturating_add(HANDSHAKES_MAX);
         let shared = Arc::new(Shared {
             hub,
             limits,
             gate: Gate::new(options.access, address.ip()),
+            seats: Arc::new(Semaphore::new(sessions_max)),
         });
         let (serving, stop_serving) = (Arc::clone(&shared), stopped.clone());
-        let accepting = accept(listener, usize::MAX, stopped, move |tcp, peer| {
+        let accepting = accept(listener, connections_max, stopped, move |tcp, peer| {
             connection::serve(tcp, peer, Arc::clone(&serving), stop_serving.clone())
         });
         let timed = Arc::clone(&shared);

@@ -142,6 +142,7 @@ fn forbidden(refused: &Refused) -> HttpAnswer {
     refused.log();
     let code = match refused {
         Refused::Token => Code::Unauthorized,
+        Refused::Full => Code::TooManyRequests,
         Refused::Host(_) | Refused::Origin(_) => Code::Forbidden,
     };
     let mut answer = refusal(refused.status().as_u16(), code, refused.message());

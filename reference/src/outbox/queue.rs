@@ -12,6 +12,9 @@ const PIECE_BYTES: usize = 8 << 10;
 /// From this size on, a frame is a piece of its own, and is not copied.
 const LARGE_BYTES: usize = 4 << 10;
 
+/// Of an unmasked frame (RFC 6455, section 5.2).
+const HEADER_BYTES_MAX: usize = 10;
+
 /// What waits.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -48,37 +51,43 @@ impl Queue {
     }
 
     pub(super) fn push_text(&mut self, text: String) {
-        self.push_header(OpCode::Data(Data::Text), text.len());
+        let header = header(OpCode::Data(Data::Text));
         if text.len() < LARGE_BYTES {
+            self.make_room(HEADER_BYTES_MAX + text.len());
+            self.push_header(&header, text.len());
             self.push_raw(text.as_bytes());
         } else {
-            self.bytes += text.len();
+            self.push_header(&header, text.len());
             self.end_piece();
+            self.bytes += text.len();
             self.pieces.push_back(text.into_bytes());
         }
     }
 
     pub(super) fn push_ping(&mut self) {
-        self.push_header(OpCode::Control(Control::Ping), 0);
+        self.push_header(&header(OpCode::Control(Control::Ping)), 0);
     }
 
     pub(super) fn push_raw(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len();
-        if self.open.len() + bytes.len() > PIECE_BYTES {
-            self.end_piece();
-        }
+        self.make_room(bytes.len());
         self.open.extend_from_slice(bytes);
     }
 
-    fn push_header(&mut self, opcode: OpCode, payload_bytes: usize) {
-        let header = FrameHeader {
-            opcode,
-            ..FrameHeader::default()
-        };
+    fn push_header(&mut self, header: &FrameHeader, payload_bytes: usize) {
         let length = payload_bytes as u64;
         self.bytes += header.len(length);
         // A vector takes all that is written to it.
         let _ = header.format(length, &mut self.open);
+    }
+
+    /// Begins another piece if so many bytes would make the last one too large.
+    fn make_room(&mut self, bytes: usize) {
+        if !self.open.is_empty() && self.open.len() + bytes > PIECE_BYTES {
+            self.end_piece();
+            // Where one is full another one soon will be.
+            self.open.reserve_exact(PIECE_BYTES);
+        }
     }
 
     fn end_piece(&mut self) {
@@ -99,8 +108,9 @@ impl Queue {
         }
     }
 
-    /// Takes back what could not be written; it goes before what has come meanwhile.
-    pub(super) fn give_back(&mut self, batch: Batch) {
+    /// Takes back what could not be written, which goes before what has come meanwhile, and says
+    /// how many bytes were.
+    pub(super) fn give_back(&mut self, batch: Batch) -> usize {
         let mut pieces = batch.pieces;
         self.bytes = self.bytes.saturating_sub(batch.bytes);
         if self.open.capacity() == 0 {
@@ -112,6 +122,14 @@ impl Queue {
             mem::swap(&mut self.pieces, &mut pieces);
         }
         self.spare = pieces;
+        batch.bytes
+    }
+}
+
+fn header(opcode: OpCode) -> FrameHeader {
+    FrameHeader {
+        opcode,
+        ..FrameHeader::default()
     }
 }
 
@@ -163,5 +181,96 @@ impl Queue {
         self.pieces = VecDeque::from([all[end..].to_vec()]);
         self.pieces.retain(|piece| !piece.is_empty());
         Some(String::from_utf8(all[start..end].to_vec()).unwrap())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame of so many bytes, as it goes out.
+    fn framed(text: &str) -> Vec<u8> {
+        let mut bytes = vec![0x81];
+        match text.len() {
+            length @ ..126 => bytes.push(u8::try_from(length).unwrap()),
+            length @ ..65_536 => {
+                bytes.push(126);
+                bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
+            }
+            length => {
+                bytes.push(127);
+                bytes.extend((length as u64).to_be_bytes());
+            }
+        }
+        bytes.extend(text.as_bytes());
+        bytes
+    }
+
+    /// Writes at most so many bytes of a batch, as a socket would.
+    fn write(batch: &mut Batch, room: usize, written: &mut Vec<u8>) {
+        let mut slices = [IoSlice::new(&[]); 3];
+        let count = batch.slices(&mut slices);
+        let offered: Vec<u8> = slices[..count].iter().flat_map(|it| it.to_vec()).collect();
+        let bytes = room.min(offered.len());
+        written.extend(&offered[..bytes]);
+        batch.advance(bytes);
+    }
+
+    #[test]
+    fn what_is_written_in_parts_is_what_was_queued_in_its_order() {
+        let sizes = [
+            0,
+            1,
+            125,
+            126,
+            3,
+            LARGE_BYTES - 1,
+            LARGE_BYTES,
+            70_000,
+            5_000,
+            2,
+        ];
+        for room in [1, 7, 100, 4_096, 8_192, 1 << 20] {
+            let (mut queue, mut written, mut expected) = (Queue::default(), Vec::new(), Vec::new());
+            for (index, size) in sizes.iter().cycle().take(40).enumerate() {
+                let text = char::from(b'a' + u8::try_from(index % 26).unwrap());
+                let text: String = std::iter::repeat_n(text, *size).collect();
+                expected.extend(framed(&text));
+                queue.push_text(text);
+                if index % 3 == 0 {
+                    queue.push_ping();
+                    expected.extend([0x89, 0]);
+                }
+                let mut batch = queue.take();
+                // More comes while it is being written.
+                queue.push_raw(b"raw");
+                expected.extend(b"raw");
+                write(&mut batch, room, &mut written);
+                queue.give_back(batch);
+                assert_eq!(queue.bytes(), expected.len() - written.len());
+            }
+            while !queue.is_empty() {
+                let mut batch = queue.take();
+                write(&mut batch, room.max(1_000), &mut written);
+                queue.give_back(batch);
+            }
+            assert_eq!(queue.bytes(), 0);
+            assert!(written == expected, "in parts of {room} bytes");
+        }
+    }
+
+    #[test]
+    fn a_large_frame_is_not_copied() {
+        let mut queue = Queue::default();
+        let text = "x".repeat(LARGE_BYTES);
+        let place = text.as_ptr();
+        queue.push_text(text);
+        assert!(
+            queue
+                .take()
+                .pieces
+                .iter()
+                .any(|piece| piece.as_ptr() == place)
+        );
     }
 }

@@ -28,6 +28,7 @@ mod ports;
 mod process;
 mod queues;
 mod schedules;
+mod seats;
 mod server;
 mod silence;
 #[cfg(unix)]

@@ -246,6 +246,45 @@ async fn a_session_that_does_not_read_is_given_up_and_others_are_served() {
 }
 
 #[tokio::test]
+async fn a_session_that_takes_nothing_for_too_long_is_given_up_though_it_says_that_it_is_there() {
+    let options = Options {
+        limits: Limits {
+            stall_time_max: Duration::from_millis(300),
+            close_time_max: Duration::from_millis(50),
+            ..Limits::default()
+        },
+        ..Options::default()
+    };
+    let server = serve(options).await;
+    let mut deaf = Client::connect(&server.url()).await;
+    let mut caller = Client::connect(&server.url()).await;
+    deaf.send(r#"{"type":"registerfunction","id":"f"}"#).await;
+    deaf.fence().await;
+    // More than lies between the engine and a peer that has stopped reading, and less than may
+    // wait.
+    let payload = "x".repeat(14 << 20);
+    for id in 0..3 {
+        caller
+            .send(&format!(
+                r#"{{"type":"invokefunction","invocation_id":"{id}","function_id":"f","data":"{payload}"}}"#
+            ))
+            .await;
+    }
+    let talking = async {
+        loop {
+            deaf.send(r#"{"type":"pong"}"#).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    let answer = tokio::select! {
+        biased;
+        answer = caller.frame() => answer,
+        () = talking => unreachable!(),
+    };
+    assert_eq!(answer["error"]["code"], "invocation_stopped");
+}
+
+#[tokio::test]
 async fn credentials_come_from_the_environment_that_the_server_was_given() {
     let options = Options {
         environment: Box::new(FixedEnvironment::new([("HAS_IT", "secret")])),
