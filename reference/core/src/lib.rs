@@ -29,6 +29,7 @@ pub mod wire;
 
 pub use config::{Builtin, CronConfig, HttpConfig, QueueConfig, TriggerConfig};
 pub use credentials::{Credential, Secret, SigningKey};
+pub use cron::Zone;
 pub use effect::{CloseCode, Effect};
 pub use endpoint::{Endpoint, EndpointUrl, Method, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX};
 pub use engine::{Deadline, DeadlineReason, Engine, Settings};

@@ -1,12 +1,10 @@
 //! The `config` of a `cron` trigger.
 
-use std::{str::FromStr, time::Duration};
-
-use chrono_tz::Tz;
+use std::time::Duration;
 
 use super::Config;
 use crate::{
-    cron::{self, Timetable},
+    cron::{self, Timetable, Zone},
     error::Failure,
 };
 
@@ -16,7 +14,7 @@ pub struct CronConfig {
     /// The expression as it was given.
     pub expression: String,
     /// The zone whose clock the schedule reads; UTC unless given.
-    pub timezone: Tz,
+    pub timezone: Zone,
     timetable: Timetable,
 }
 
@@ -25,7 +23,7 @@ impl CronConfig {
     /// a whole second. `None` when there is none before the end of the year 2100.
     #[must_use]
     pub fn next_after(&self, wall: Duration) -> Option<Duration> {
-        cron::next_after(&self.timetable, self.timezone, wall)
+        cron::next_after(&self.timetable, &self.timezone, wall)
     }
 }
 
@@ -35,9 +33,9 @@ pub(super) fn read(config: &Config<'_>) -> Result<CronConfig, Failure> {
         Failure::invalid_config(format!("Invalid cron expression: '{expression}'"))
     })?;
     let timezone = match config.text("timezone", config.raw.timezone)? {
-        Some(name) => Tz::from_str(&name)
-            .map_err(|_| Failure::invalid_config(format!("Invalid timezone: '{name}'")))?,
-        None => Tz::UTC,
+        Some(name) => Zone::named(&name)
+            .ok_or_else(|| Failure::invalid_config(format!("Invalid timezone: '{name}'")))?,
+        None => Zone::UTC,
     };
     Ok(CronConfig {
         expression,

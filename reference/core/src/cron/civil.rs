@@ -3,8 +3,7 @@
 use ::cron::Schedule;
 use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta};
 
-/// The last year that the `cron` package knows, and with it the last of any schedule. It is also
-/// the first for which `chrono-tz` knows no summer time.
+/// The last year that the `cron` package knows, and with it the last of any schedule.
 pub(super) const YEAR_MAX: i32 = 2100;
 
 /// The civil date-times at which a schedule is due, to the second, from 1970 to [`YEAR_MAX`].

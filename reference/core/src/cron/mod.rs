@@ -40,8 +40,8 @@ mod zone;
 use std::time::Duration;
 
 use chrono::DateTime;
-use chrono_tz::Tz;
 
+pub use self::zone::Zone;
 pub(crate) use self::{agenda::Agenda, civil::Timetable};
 
 /// The timetable of an expression; `None` if it is none or can never fire (D-12).
@@ -50,7 +50,7 @@ pub(crate) fn parse(expression: &str) -> Option<Timetable> {
 }
 
 /// The first firing strictly after `wall`, a whole second of the same clock.
-pub(crate) fn next_after(timetable: &Timetable, zone: Tz, wall: Duration) -> Option<Duration> {
+pub(crate) fn next_after(timetable: &Timetable, zone: &Zone, wall: Duration) -> Option<Duration> {
     let seconds = i64::try_from(wall.as_secs()).ok()?;
     let after = DateTime::from_timestamp(seconds, 0)?;
     let next = zone::next_after(timetable, zone, after)?;

@@ -209,3 +209,10 @@ fn utc_has_no_changes() {
         ",
     );
 }
+
+#[test]
+fn zones_are_known_by_all_their_names() {
+    for zone in chrono_tz::TZ_VARIANTS {
+        assert!(read("0 9 * * *", zone.name()).is_some(), "{zone}");
+    }
+}

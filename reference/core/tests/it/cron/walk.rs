@@ -39,7 +39,8 @@ pub fn date(year: i32) -> DateTime<Utc> {
     Utc.with_ymd_and_hms(year, 1, 1, 0, 0, 0).unwrap()
 }
 
-/// Every change of every zone from 1990 to 2040, and a new year for those that have none.
+/// Every change of every zone from 1980 to 2025, and a new year for those that have none. What
+/// comes later is decreed anew now and then, and not known to each edition of the database.
 pub static CHANGES: LazyLock<Vec<Change>> = LazyLock::new(|| {
     let all: Vec<Change> = ZONES.into_iter().flat_map(changes).collect();
     assert!(all.len() > 700, "{}", all.len());
@@ -47,9 +48,9 @@ pub static CHANGES: LazyLock<Vec<Change>> = LazyLock::new(|| {
 });
 
 fn changes(zone: Tz) -> Vec<Change> {
-    let days = (0..).map(|day| date(1990) + TimeDelta::days(day));
+    let days = (0..).map(|day| date(1980) + TimeDelta::days(day));
     let days: Vec<(DateTime<Utc>, TimeDelta)> = days
-        .take_while(|day| *day < date(2040))
+        .take_while(|day| *day < date(2026))
         .map(|day| (day, offset(zone, day)))
         .collect();
     let mut changes: Vec<Change> = days
