@@ -16,7 +16,7 @@ use reference_core::{Input, SessionId, Unreadable};
 use socket2::SockRef;
 use tokio::{
     net::TcpStream,
-    sync::{Semaphore, watch},
+    sync::{Notify, Semaphore, watch},
     task::consume_budget,
     time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout},
 };
@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) gate: Gate,
     /// As many as workers may be connected.
     pub(crate) seats: Arc<Semaphore>,
+    /// Told of each session that has ended.
+    pub(crate) ended: Notify,
 }
 
 pub(crate) async fn serve(
@@ -285,6 +287,7 @@ impl<'a> Connection<'a> {
 impl Drop for Connection<'_> {
     fn drop(&mut self) {
         self.shared.hub.close(self.session);
+        self.shared.ended.notify_one();
     }
 }
 

@@ -1,6 +1,7 @@
 //! The listeners, and the life of everything behind them.
 
 use std::{
+    hint::black_box,
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -10,7 +11,7 @@ use std::{
 use reference_core::{Engine, Environment, Machine, OutboundPolicy, Settings};
 use tokio::{
     net::{TcpListener, TcpStream, ToSocketAddrs},
-    sync::{Semaphore, watch},
+    sync::{Notify, Semaphore, watch},
     task::{JoinHandle, JoinSet},
     time::{sleep, timeout},
 };
@@ -28,6 +29,11 @@ use crate::{
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How many connections may be there beside those of workers: in their handshakes, and refused.
 const HANDSHAKES_MAX: usize = 1_024;
+
+/// How long memory that sessions have left is kept for those that come.
+const SPARE_TIME: Duration = Duration::from_secs(2);
+/// As much as no allocator has ready for an instant.
+const LARGE_BYTES: usize = 1 << 20;
 
 /// What a server is made of.
 pub struct Options {
@@ -87,6 +93,7 @@ pub struct Server {
     accepting: JoinHandle<()>,
     accepting_http: Option<JoinHandle<()>>,
     keeping_time: JoinHandle<()>,
+    giving_back: JoinHandle<()>,
 }
 
 impl Server {
@@ -128,12 +135,13 @@ impl Server {
             limits,
             gate: Gate::new(options.access, address.ip()),
             seats: Arc::new(Semaphore::new(sessions_max)),
+            ended: Notify::new(),
         });
         let (serving, stop_serving) = (Arc::clone(&shared), stopped.clone());
         let accepting = accept(listener, connections_max, stopped, move |tcp, peer| {
             connection::serve(tcp, peer, Arc::clone(&serving), stop_serving.clone())
         });
-        let timed = Arc::clone(&shared);
+        let (timed, left) = (Arc::clone(&shared), Arc::clone(&shared));
         Ok(Self {
             address,
             http_address: http_address.transpose()?,
@@ -142,6 +150,7 @@ impl Server {
             accepting: tokio::spawn(accepting),
             accepting_http,
             keeping_time: tokio::spawn(async move { timed.hub.keep_time().await }),
+            giving_back: tokio::spawn(async move { give_memory_back(&left.ended).await }),
         })
     }
 
@@ -193,6 +202,17 @@ impl Drop for Server {
             accepting.abort();
         }
         self.keeping_time.abort();
+        self.giving_back.abort();
+    }
+}
+
+/// Has memory that ended sessions have left go back to the system: an allocator may look for it
+/// only when something large comes and goes, and keep it for as long as the engine is idle.
+async fn give_memory_back(ended: &Notify) {
+    loop {
+        ended.notified().await;
+        sleep(SPARE_TIME).await;
+        drop(black_box(Vec::<u8>::with_capacity(LARGE_BYTES)));
     }
 }
 

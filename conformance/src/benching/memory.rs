@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 const FUNCTIONS: usize = 100_000;
 /// How long an engine may take to give back what it does not need any more.
-const SETTLING_TIME_MAX: Duration = Duration::from_secs(3);
+const SETTLING_TIME_MAX: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Resident memory in bytes.
@@ -28,13 +28,11 @@ pub(super) async fn measure(
     let Some(idle) = resident(process) else {
         return Ok(None);
     };
-    let worker = || Registrations::open(url, hello, Kind::Function, patience);
-    let mut registrations = worker().await?;
+    let mut registrations = Registrations::open(url, hello, Kind::Function, patience).await?;
     registrations.register(FUNCTIONS).await?;
     let with_functions = resident(process).unwrap_or_default();
     registrations.close().await;
-    // What it takes once it takes little more than when it was idle, or after a while. Workers
-    // come and go meanwhile: an allocator may do nothing while nothing is asked of it.
+    // What it takes once it takes little more than when it was idle, or after a while.
     let deadline = Instant::now() + SETTLING_TIME_MAX;
     let afterwards = loop {
         let now = resident(process).unwrap_or_default();
@@ -42,7 +40,6 @@ pub(super) async fn measure(
             break now;
         }
         sleep(LOOK_EVERY).await;
-        worker().await?.close().await;
     };
     Ok(Some(Memory {
         idle,
