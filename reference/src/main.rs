@@ -1,7 +1,7 @@
 //! The `reference` command: serves the engine until it is told to stop.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, BufWriter, IsTerminal, Write},
     net::SocketAddr,
     process::ExitCode,
     str::FromStr,
@@ -28,6 +28,7 @@ use tracing_subscriber::{
 /// How many lines of the log may wait to be printed; there is room for all from the start. More
 /// are dropped.
 const LOG_LINES_MAX: usize = 16 << 10;
+const LOG_BYTES: usize = 16 << 10;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -343,7 +344,8 @@ fn start_log(level: LogLevel, format: LogFormat) -> WorkerGuard {
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (writer, guard) = NonBlockingBuilder::default()
         .buffered_lines_limit(LOG_LINES_MAX)
-        .finish(io::stderr());
+        // Lines that come together are printed together; the last of them, and a single one, at once.
+        .finish(BufWriter::with_capacity(LOG_BYTES, io::stderr()));
     // Only the engine's own lines: libraries might show what is in a request.
     let own = Targets::new().with_target("reference", filter);
     let lines = fmt::layer()
