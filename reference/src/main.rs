@@ -1,5 +1,7 @@
 //! The `reference` command: serves the engine until it is told to stop.
 
+mod bounds;
+
 use std::{
     io::{self, BufWriter, IsTerminal, Write},
     net::SocketAddr,
@@ -11,8 +13,8 @@ use std::{
 use clap::{Parser, ValueEnum};
 use mimalloc::MiMalloc;
 use reference::{
-    Access, HttpBindError, HttpLimits, Limits, NarrowedEnvironment, Options, ProcessEnvironment,
-    Server, SystemClock, SystemResolver, Token,
+    Access, HttpBindError, Limits, NarrowedEnvironment, Options, ProcessEnvironment, Server,
+    SystemClock, SystemResolver, Token,
     core::{Engine, Environment, OutboundPolicy, QueueLimits, Reach, Settings},
 };
 use tracing::level_filters::LevelFilter;
@@ -24,6 +26,8 @@ use tracing_subscriber::{
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
+
+use crate::bounds::Bounds;
 
 /// How many lines of the log may wait to be printed; there is room for all from the start. More
 /// are dropped.
@@ -67,20 +71,8 @@ struct Cli {
           value_parser = clap::value_parser!(u64).range(100..=86_400_000))]
     silence_time_ms: u64,
 
-    /// How many workers may be connected at once.
-    #[arg(long, value_name = "N", env = "REFERENCE_SESSIONS_MAX", default_value_t = 16_384,
-          value_parser = clap::value_parser!(u32).range(1..))]
-    sessions_max: u32,
-
-    /// The largest frame that is read, in bytes.
-    #[arg(long, value_name = "BYTES", env = "REFERENCE_FRAME_BYTES_MAX", default_value_t = 16 << 20,
-          value_parser = clap::value_parser!(u32).range(1_024..))]
-    frame_bytes_max: u32,
-
-    /// The largest body of a request for an http trigger that is read, in bytes.
-    #[arg(long, value_name = "BYTES", env = "REFERENCE_HTTP_BODY_BYTES_MAX",
-          default_value_t = 1 << 20)]
-    http_body_bytes_max: u32,
+    #[command(flatten)]
+    bounds: Bounds,
 
     /// How often a message of a queue is handed out at most.
     #[arg(long, value_name = "COUNT", env = "REFERENCE_QUEUE_ATTEMPTS_MAX", default_value_t = 10,
@@ -238,14 +230,15 @@ async fn serve(cli: Cli) -> Result<(), String> {
 }
 
 fn options(cli: Cli) -> Options {
+    let bounds = cli.bounds.settings();
     let settings = Settings {
         call_timeout: Duration::from_millis(cli.call_timeout_ms),
         queues: QueueLimits {
             attempts_max: cli.queue_attempts_max,
-            ..QueueLimits::default()
+            ..bounds.queues
         },
         enforce_formats: cli.enforce_formats,
-        ..Settings::default()
+        ..bounds
     };
     Options {
         machine: Box::new(Engine::new(settings)),
@@ -265,14 +258,8 @@ fn options(cli: Cli) -> Options {
             HttpAddress::On(address) => Some(address),
         },
         limits: Limits {
-            sessions_max: cli.sessions_max as usize,
-            frame_bytes_max: cli.frame_bytes_max as usize,
             silence_time_max: Duration::from_millis(cli.silence_time_ms),
-            http: HttpLimits {
-                body_bytes_max: cli.http_body_bytes_max as usize,
-                ..HttpLimits::default()
-            },
-            ..Limits::default()
+            ..cli.bounds.limits()
         },
         access: Access {
             origins: cli.allow_origin,

@@ -270,6 +270,28 @@ async fn queues_that_take_no_more() {
     assert_answers!("queues_that_take_no_more", refused);
 }
 
+#[tokio::test]
+async fn too_many_registrations() {
+    let settings = Settings {
+        registration_bytes_per_session_max: 1_000,
+        ..Settings::default()
+    };
+    let options = Options {
+        machine: Box::new(Engine::new(settings)),
+        ..embedded::options()
+    };
+    let frames = [
+        FUNCTION,
+        r#"{"type":"registerfunction","id":"another"}"#,
+        r#"{"type":"registertriggertype","id":"own","description":""}"#,
+        r#"{"type":"registertrigger","id":"t","trigger_type":"http","function_id":"my_function","config":{"path":"/a"}}"#,
+    ];
+    assert_answers!(
+        "too_many_registrations",
+        answers_of(options, &frames, 3).await
+    );
+}
+
 /// Status, `Allow` and body of an answer over HTTP.
 async fn asked(server: &Server, method: &str, target: &str, body: &str) -> String {
     let url = server.http_url().unwrap();

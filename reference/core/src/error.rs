@@ -51,6 +51,8 @@ pub enum Code {
     /// As many requests are under way as the engine makes at once, in all or for the session, or
     /// as large ones (D-28).
     TooManyRequests,
+    /// As much is registered as may be, in all or by the session (D-28).
+    TooManyRegistrations,
     /// The frame could not be understood (D-08).
     InvalidMessage,
     /// A queue takes no more (D-13, D-28).
@@ -94,6 +96,7 @@ impl Code {
             Self::InvalidResponse => "invalid_response",
             Self::ResponseTooLarge => "response_too_large",
             Self::TooManyRequests => "too_many_requests",
+            Self::TooManyRegistrations => "too_many_registrations",
             Self::InvalidMessage => "invalid_message",
             Self::QueueFull => "queue_full",
             Self::BadRequest => "bad_request",
@@ -257,6 +260,10 @@ impl Failure {
 
     pub(crate) fn too_many_requests(message: impl Into<String>) -> Self {
         Self::new(Code::TooManyRequests, message)
+    }
+
+    pub(crate) fn too_many_registrations(message: impl Into<String>) -> Self {
+        Self::new(Code::TooManyRegistrations, message)
     }
 
     pub(crate) fn invalid_message(message: impl Into<String>) -> Self {

@@ -125,7 +125,7 @@ impl Engine {
             status: "connected",
             connected_at_ms: milliseconds(session.connected_at),
             function_count: session.functions.len(),
-            functions: session.functions.iter().map(|id| &**id).collect(),
+            functions: session.functions.keys().map(|id| &**id).collect(),
             active_invocations: session.calls.len(),
         });
         raw(&Workers {

@@ -8,6 +8,7 @@ mod output;
 mod pages;
 mod queue_functions;
 mod registration;
+mod room;
 mod sessions;
 mod trigger_types;
 mod triggers;
@@ -29,6 +30,7 @@ use self::{
 use crate::{
     CloseCode, Effect, EventKind, Failure, Input, Machine, QueueLimits, SessionId, Unreadable,
     World,
+    shares::Shares,
     timers::Timers,
     wire::{ErrorFrame, Message, Pong},
 };
@@ -49,6 +51,10 @@ pub struct Settings {
     pub request_bytes_max: usize,
     /// How large the bodies of one calling session's are together, in bytes; likewise.
     pub request_bytes_per_session_max: usize,
+    /// How large all registrations are together, in bytes (D-28).
+    pub registration_bytes_max: usize,
+    /// How large those of one session are.
+    pub registration_bytes_per_session_max: usize,
     /// How long a provider may take to answer a trigger's registration (D-10).
     pub trigger_registration_timeout: Duration,
     /// What queues may hold (D-13).
@@ -66,6 +72,8 @@ impl Default for Settings {
             requests_per_session_max: 256,
             request_bytes_max: 64 << 20,
             request_bytes_per_session_max: 16 << 20,
+            registration_bytes_max: 4 << 30,
+            registration_bytes_per_session_max: 1 << 30,
             trigger_registration_timeout: Duration::from_secs(10),
             queues: QueueLimits::default(),
             enforce_formats: false,
@@ -113,6 +121,8 @@ pub struct Engine {
     sessions: Sessions,
     functions: Functions,
     trigger_types: TriggerTypes,
+    /// How large the registrations are.
+    registered: Shares,
     calls: Calls,
     firing: Firing,
     timers: Timers<Due>,
@@ -128,6 +138,10 @@ impl Engine {
             sessions: Sessions::default(),
             functions: Functions::default(),
             trigger_types: TriggerTypes::default(),
+            registered: Shares::new(
+                settings.registration_bytes_max,
+                settings.registration_bytes_per_session_max,
+            ),
             calls: Calls::new(&settings),
             firing: Firing::new(&settings),
             timers: Timers::default(),

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::{Engine, Output, builtin::EngineFunction, functions::Registration};
+use super::{
+    Engine, Output, builtin::EngineFunction, functions::Registration, room::bytes_of_function,
+};
 use crate::{
     BoundTo, Endpoint, EventKind, Failure, SessionId, Subject,
     format::Formats,
@@ -23,8 +25,17 @@ impl Engine {
         frame: &RegisterFunction<'_>,
         out: &mut Output<'_, '_>,
     ) {
-        match self.check_function(session, frame, out) {
-            Ok(registration) => self.add_function(session, &frame.id, registration, out),
+        let bytes = bytes_of_function(frame);
+        let checked = self
+            .check_function(session, frame, out)
+            .and_then(|registration| {
+                self.take_room(session, bytes)?;
+                Ok(registration)
+            });
+        match checked {
+            Ok(registration) => {
+                self.add_function(session, &frame.id, registration, bytes, out);
+            }
             Err(failure) => {
                 let result = FunctionRegistrationResult {
                     id: frame.id.clone(),
@@ -43,7 +54,7 @@ impl Engine {
         out: &Output<'_, '_>,
     ) -> Result<Registration, Failure> {
         let own = self.sessions.get(session).map(|it| &it.functions);
-        if own.is_some_and(|own| own.contains(&*frame.id))
+        if own.is_some_and(|own| own.contains_key(&*frame.id))
             || EngineFunction::named(&frame.id).is_some()
         {
             return Err(Failure::duplicate_function(&frame.id));
@@ -91,6 +102,7 @@ impl Engine {
         session: SessionId,
         id: &str,
         registration: Registration,
+        bytes: usize,
         out: &mut Output<'_, '_>,
     ) {
         let bound_to = match &registration.endpoint {
@@ -101,7 +113,7 @@ impl Engine {
         };
         let key: Arc<str> = id.into();
         if let Some(session) = self.sessions.get_mut(session) {
-            session.functions.insert(Arc::clone(&key));
+            session.functions.insert(Arc::clone(&key), bytes);
         }
         if self.functions.add(key, registration) {
             self.function_changed(id, true);
@@ -121,11 +133,12 @@ impl Engine {
         out: &mut Output<'_, '_>,
     ) {
         let own = self.sessions.get_mut(session);
-        let had = own.is_some_and(|own| own.functions.remove(id));
-        if had {
+        let bytes = own.and_then(|own| own.functions.remove(id));
+        if let Some(bytes) = bytes {
+            self.give_room_back(session, bytes);
             self.remove_function(id, session);
         }
-        self.report_unregistered(session, Subject::Function, id, had, out);
+        self.report_unregistered(session, Subject::Function, id, bytes.is_some(), out);
     }
 
     /// Takes one session's registration of a function away.

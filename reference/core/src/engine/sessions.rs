@@ -1,7 +1,7 @@
 //! Sessions: how they begin and end, and what is theirs.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::Arc,
     time::Duration,
@@ -26,9 +26,11 @@ pub(super) struct Session {
     /// Whether it has sent a text frame: a client may send its telemetry on a socket of its own,
     /// which is no worker (CO-18).
     pub(super) is_worker: bool,
-    pub(super) functions: BTreeSet<Arc<str>>,
+    /// With how many bytes each has been counted (D-28).
+    pub(super) functions: BTreeMap<Arc<str>, usize>,
     pub(super) triggers: BTreeMap<Arc<str>, Trigger>,
-    pub(super) trigger_types: BTreeSet<Arc<str>>,
+    /// Likewise.
+    pub(super) trigger_types: BTreeMap<Arc<str>, usize>,
     /// By type, triggers that it was asked for as a provider, gave up the type, and has still to
     /// answer (D-18).
     pub(super) owed_answers: BTreeMap<Arc<str>, Vec<Arc<str>>>,
@@ -98,9 +100,9 @@ impl Engine {
             connected_at: out.now().wall,
             about: About::default(),
             is_worker: false,
-            functions: BTreeSet::new(),
+            functions: BTreeMap::new(),
             triggers: BTreeMap::new(),
-            trigger_types: BTreeSet::new(),
+            trigger_types: BTreeMap::new(),
             owed_answers: BTreeMap::new(),
             requests: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -132,14 +134,15 @@ impl Engine {
             trigger_types: session.trigger_types.len(),
         };
         out.report(session.worker_id, ended);
-        for function in &session.functions {
+        self.give_room_back(id, usize::MAX);
+        for function in session.functions.keys() {
             self.remove_function(function, id);
         }
         self.functions.give_room_back(session.functions.len());
         for (trigger_id, trigger) in session.triggers {
             self.release_trigger(&(id, trigger_id), &trigger, out);
         }
-        for trigger_type in &session.trigger_types {
+        for trigger_type in session.trigger_types.keys() {
             self.withdraw_trigger_type(trigger_type, out);
         }
         for call in session.calls.into_values() {

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Due, Engine, Output,
+    room::bytes_of_trigger_type,
     triggers::{Trigger, TriggerKey, armed},
 };
 use crate::{
@@ -126,8 +127,13 @@ impl Engine {
         frame: &RegisterTriggerType<'_>,
         out: &mut Output<'_, '_>,
     ) {
-        if Builtin::named(&frame.id).is_some() || self.trigger_types.contains(&frame.id) {
-            let failure = Failure::duplicate_trigger_type(&frame.id);
+        let bytes = bytes_of_trigger_type(frame);
+        let taken = Builtin::named(&frame.id).is_some() || self.trigger_types.contains(&frame.id);
+        let refused = match taken {
+            true => Err(Failure::duplicate_trigger_type(&frame.id)),
+            false => self.take_room(session, bytes),
+        };
+        if let Err(failure) = refused {
             let result = TriggerTypeRegistrationResult {
                 id: frame.id.clone(),
                 error: Some(failure.to_raw()),
@@ -153,7 +159,7 @@ impl Engine {
             .provided
             .insert(Arc::clone(&id), trigger_type);
         if let Some(session) = self.sessions.get_mut(session) {
-            session.trigger_types.insert(Arc::clone(&id));
+            session.trigger_types.insert(Arc::clone(&id), bytes);
         }
         let registered = EventKind::Registered {
             subject: Subject::TriggerType,
@@ -174,11 +180,12 @@ impl Engine {
         out: &mut Output<'_, '_>,
     ) {
         let own = self.sessions.get_mut(session);
-        let had = own.is_some_and(|own| own.trigger_types.remove(id));
-        if had {
+        let bytes = own.and_then(|own| own.trigger_types.remove(id));
+        if let Some(bytes) = bytes {
+            self.give_room_back(session, bytes);
             self.withdraw_trigger_type(id, out);
         }
-        self.report_unregistered(session, Subject::TriggerType, id, had, out);
+        self.report_unregistered(session, Subject::TriggerType, id, bytes.is_some(), out);
     }
 
     /// Takes a type away from its provider. Accepted triggers stay (D-17), registrations that
@@ -455,6 +462,7 @@ impl Engine {
 
     fn remove_trigger(&mut self, key: &TriggerKey) -> Option<Trigger> {
         let trigger = self.sessions.get_mut(key.0)?.triggers.remove(&key.1)?;
+        self.give_room_back(key.0, trigger.bytes);
         self.trigger_types
             .forget_trigger(&trigger.trigger_type, key);
         Some(trigger)

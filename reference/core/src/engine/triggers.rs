@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Engine, Output, builtin::EngineFunction, firing::Armed, registration::REGISTRATION_BYTES_MAX,
+    room::bytes_of_trigger,
 };
 use crate::{
     BoundTo, Builtin, EventKind, Failure, SessionId, Subject, TriggerConfig,
@@ -24,6 +25,8 @@ pub(super) struct Trigger {
     /// What its provider knows it by (D-18); absent for a built-in type, and while there is no
     /// provider (D-17).
     pub(super) provider_id: Option<Arc<str>>,
+    /// With how many it has been counted (D-28).
+    pub(super) bytes: usize,
 }
 
 impl Engine {
@@ -35,10 +38,16 @@ impl Engine {
     ) {
         let key: TriggerKey = (session, (&*frame.id).into());
         let function_id: Arc<str> = (&*frame.function_id).into();
-        let armed = match self.check_trigger(session, frame) {
+        let bytes = bytes_of_trigger(frame);
+        let checked = self.check_trigger(session, frame).and_then(|config| {
+            self.take_room(session, bytes)?;
+            Ok(config)
+        });
+        let armed = match checked {
             Ok(Some(config)) => {
                 let trigger = armed(&key, &function_id);
-                self.arm(trigger, config, out).map(|()| true)
+                let armed = self.arm(trigger, config, out).map(|()| true);
+                armed.inspect_err(|_| self.give_room_back(session, bytes))
             }
             Ok(None) => Ok(false),
             Err(failure) => Err(failure),
@@ -50,7 +59,7 @@ impl Engine {
                 return self.report_refusal(session, Subject::Trigger, &frame.id, &failure, out);
             }
         };
-        self.add_trigger(&key, function_id, frame);
+        self.add_trigger(&key, function_id, frame, bytes);
         if is_builtin {
             self.send(session, &result_of(frame, None), out);
             self.report_trigger(
@@ -104,6 +113,7 @@ impl Engine {
         key: &TriggerKey,
         function_id: Arc<str>,
         frame: &RegisterTrigger<'_>,
+        bytes: usize,
     ) {
         let (session, id) = key;
         let trigger = Trigger {
@@ -111,6 +121,7 @@ impl Engine {
             function_id,
             config: frame.config.map(RawValue::to_owned),
             provider_id: None,
+            bytes,
         };
         if let Some(session) = self.sessions.get_mut(*session) {
             session.triggers.insert(Arc::clone(id), trigger);
@@ -128,6 +139,7 @@ impl Engine {
         let removed = own.and_then(|own| own.triggers.remove_entry(id));
         let had = removed.is_some();
         if let Some((id, trigger)) = removed {
+            self.give_room_back(session, trigger.bytes);
             self.release_trigger(&(session, id), &trigger, out);
         }
         self.report_unregistered(session, Subject::Trigger, id, had, out);

@@ -28,6 +28,7 @@ mod model;
 mod properties;
 mod providers;
 mod requests;
+mod room;
 mod sessions;
 mod support;
 mod trigger_types;

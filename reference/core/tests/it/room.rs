@@ -1,0 +1,172 @@
+//! How much may be registered (D-28).
+
+use reference_core::Settings;
+use serde_json::{Value, json};
+
+use crate::support::{Lab, register_function, register_trigger, unregister};
+
+/// Room for one small registration, and not for two.
+const ONE: usize = 1_000;
+
+fn lab(per_session_max: usize, max: usize) -> Lab {
+    Lab::with(Settings {
+        registration_bytes_max: max,
+        registration_bytes_per_session_max: per_session_max,
+        ..Settings::default()
+    })
+}
+
+#[track_caller]
+fn assert_full(answer: &Value, whose: &str) {
+    assert_eq!(answer["error"]["code"], "too_many_registrations");
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(message.contains(whose), "{message}");
+}
+
+fn trigger_type(id: &str) -> Value {
+    json!({"type": "registertriggertype", "id": id})
+}
+
+fn route(id: &str) -> Value {
+    let config = json!({"path": format!("/{id}"), "method": "GET"});
+    register_trigger(id, "http", "f", config)
+}
+
+#[test]
+fn a_session_registers_so_much_and_others_still_can() {
+    let mut lab = lab(ONE, usize::MAX);
+    let (first, second) = (lab.connect(), lab.connect());
+    lab.quietly(first, register_function("f"));
+    for more in [register_function("g"), trigger_type("t"), route("r")] {
+        let answer = lab.ask(first, more);
+        assert_full(&answer, "of the session would be larger than 1000 bytes");
+    }
+    assert!(!lab.serves("g"));
+    lab.quietly(second, register_function("g"));
+    assert!(lab.serves("g"));
+}
+
+#[test]
+fn all_sessions_register_so_much_together() {
+    let mut lab = lab(usize::MAX, ONE);
+    let (first, second) = (lab.connect(), lab.connect());
+    lab.quietly(first, register_function("f"));
+    let answer = lab.ask(second, register_function("g"));
+    assert_full(&answer, "all registrations would be larger than 1000 bytes");
+    lab.disconnect(first);
+    lab.quietly(second, register_function("g"));
+}
+
+#[test]
+fn what_is_unregistered_makes_room() {
+    let mut lab = lab(ONE, usize::MAX);
+    let (owner, other) = (lab.connect(), lab.connect());
+    lab.quietly(other, register_function("f"));
+    for _ in 0..3 {
+        lab.quietly(owner, register_function("g"));
+        lab.quietly(owner, unregister("function", "g"));
+        lab.quietly(owner, trigger_type("t"));
+        lab.quietly(owner, unregister("triggertype", "t"));
+        assert_eq!(lab.ask(owner, route("r")).get("error"), None);
+        lab.quietly(owner, unregister("trigger", "r"));
+    }
+}
+
+#[test]
+fn what_is_refused_takes_none() {
+    let mut lab = lab(ONE, usize::MAX);
+    let (owner, other) = (lab.connect(), lab.connect());
+    lab.quietly(other, register_function("f"));
+    let (worse, missing) = (
+        register_trigger(
+            "r",
+            "http",
+            "f",
+            json!({"path": "no slash", "method": "GET"}),
+        ),
+        register_trigger(
+            "r",
+            "http",
+            "missing",
+            json!({"path": "/r", "method": "GET"}),
+        ),
+    );
+    for refused in [
+        worse,
+        missing,
+        json!({"type": "registertriggertype", "id": "http"}),
+    ] {
+        assert!(lab.ask(owner, refused)["error"].is_object());
+    }
+    lab.quietly(owner, register_function("g"));
+    assert_eq!(
+        lab.ask(owner, register_function("g"))["error"]["code"],
+        "duplicate_function_id"
+    );
+    lab.quietly(owner, unregister("function", "g"));
+    lab.quietly(owner, register_function("g"));
+}
+
+#[test]
+fn a_trigger_that_its_provider_refuses_takes_none() {
+    let mut lab = lab(ONE, usize::MAX);
+    let (owner, provider, worker) = (lab.connect(), lab.connect(), lab.connect());
+    lab.quietly(worker, register_function("f"));
+    lab.quietly(provider, trigger_type("t"));
+    for _ in 0..3 {
+        lab.send(owner, register_trigger("r", "t", "f", json!({})));
+        let asked = lab.only_frame(provider);
+        let refusal = json!({
+            "type": "triggerregistrationresult", "id": asked["id"], "trigger_type": "t",
+            "function_id": "f", "error": {"code": "no", "message": "No"},
+        });
+        lab.send(provider, refusal);
+        assert_eq!(lab.only_frame(owner)["error"]["code"], "no");
+    }
+    lab.quietly(owner, register_function("g"));
+}
+
+#[test]
+fn every_text_of_a_registration_counts() {
+    let long = "x".repeat(ONE);
+    let raw = json!({ "x": long });
+    let mut with = vec![
+        json!({"type": "registertriggertype", "id": "t", "description": long}),
+        json!({"type": "registertriggertype", "id": "t", "trigger_request_format": raw}),
+        json!({"type": "registertriggertype", "id": "t", "call_request_format": raw}),
+        register_trigger(
+            "r",
+            "http",
+            "f",
+            json!({"path": "/r", "method": "GET", "more": long}),
+        ),
+    ];
+    for (field, value) in [
+        ("description", json!(long)),
+        ("request_format", raw.clone()),
+        ("response_format", raw.clone()),
+        ("metadata", raw.clone()),
+        (
+            "invocation",
+            json!({"url": format!("http://localhost/{long}")}),
+        ),
+        (
+            "invocation",
+            json!({"url": "http://localhost/", "headers": {"x": long}}),
+        ),
+        (
+            "invocation",
+            json!({"url": "http://localhost/", "headers": {long.clone(): "x"}}),
+        ),
+    ] {
+        let mut function = register_function("g");
+        function[field] = value;
+        with.push(function);
+    }
+    for registration in with {
+        let mut lab = lab(ONE, usize::MAX);
+        let (owner, other) = (lab.connect(), lab.connect());
+        lab.quietly(other, register_function("f"));
+        assert_full(&lab.ask(owner, registration), "of the session");
+    }
+}

@@ -1,0 +1,195 @@
+//! The flags that set bounds: on what peers can make the engine hold, and wait for (D-28).
+
+use std::time::Duration;
+
+use clap::Args;
+use reference::{
+    HttpLimits, Limits,
+    core::{QueueLimits, Settings},
+};
+
+/// A flag for each bound that is worth setting.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Bounds")]
+pub(crate) struct Bounds {
+    /// How many workers may be connected at once; one more is refused with 503.
+    #[arg(long, value_name = "N", env = "REFERENCE_SESSIONS_MAX", default_value_t = 16_384,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    sessions_max: u32,
+
+    /// The largest frame that is read; a larger one closes its session.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_FRAME_BYTES_MAX", default_value_t = 16 << 20,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    frame_bytes_max: u32,
+
+    /// The most that may wait for a worker that reads too slowly; then its session is closed.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_OUTBOX_BYTES_MAX", default_value_t = 64 << 20,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    outbox_bytes_max: u32,
+
+    /// How long a worker may take nothing of what waits for it; then its session is closed.
+    #[arg(long, value_name = "MS", env = "REFERENCE_STALL_TIME_MS", default_value_t = 30_000,
+          value_parser = clap::value_parser!(u32).range(100..))]
+    stall_time_ms: u32,
+
+    /// What one worker may register, texts and 512 bytes for each registration counted.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_REGISTRATION_BYTES_MAX", default_value_t = 1 << 30,
+          value_parser = clap::value_parser!(u64).range(1_024..))]
+    registration_bytes_max: u64,
+
+    /// What all workers may register together, counted alike.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_ALL_REGISTRATION_BYTES_MAX", default_value_t = 4 << 30,
+          value_parser = clap::value_parser!(u64).range(1_024..))]
+    all_registration_bytes_max: u64,
+
+    /// The payloads of the calls that one worker has still to answer.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_CALL_BYTES_MAX", default_value_t = 48 << 20,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    call_bytes_max: u32,
+
+    /// How many requests to endpoints are made at once.
+    #[arg(long, value_name = "N", env = "REFERENCE_REQUESTS_MAX", default_value_t = 1_024,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    requests_max: u32,
+
+    /// How many of them for one calling worker.
+    #[arg(long, value_name = "N", env = "REFERENCE_REQUESTS_PER_WORKER_MAX", default_value_t = 256,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    requests_per_worker_max: u32,
+
+    /// How large the bodies of these requests are together.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_REQUEST_BYTES_MAX", default_value_t = 64 << 20,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    request_bytes_max: u32,
+
+    /// How large those for one calling worker are.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_REQUEST_BYTES_PER_WORKER_MAX", default_value_t = 16 << 20,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    request_bytes_per_worker_max: u32,
+
+    /// The largest answer of an endpoint that is read.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_RESPONSE_BYTES_MAX", default_value_t = 16 << 20,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    response_bytes_max: u32,
+
+    /// How large the answers that are being read are together.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_ALL_RESPONSE_BYTES_MAX", default_value_t = 256 << 20,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    all_response_bytes_max: u32,
+
+    /// How large those for one calling worker are.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_ALL_RESPONSE_BYTES_PER_WORKER_MAX", default_value_t = 64 << 20,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    all_response_bytes_per_worker_max: u32,
+
+    /// How many connections of http triggers are served at once; others wait.
+    #[arg(long, value_name = "N", env = "REFERENCE_HTTP_CONNECTIONS_MAX", default_value_t = 1_024,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    http_connections_max: u32,
+
+    /// The largest request line and headers of a request for an http trigger.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_HTTP_HEAD_BYTES_MAX", default_value_t = 32 << 10,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    http_head_bytes_max: u32,
+
+    /// The largest body of such a request that is read.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_HTTP_BODY_BYTES_MAX", default_value_t = 1 << 20,
+          value_parser = clap::value_parser!(u32).range(0..))]
+    http_body_bytes_max: u32,
+
+    /// How large the bodies that are being read are together.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_HTTP_BODIES_BYTES_MAX", default_value_t = 64 << 20,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    http_bodies_bytes_max: u32,
+
+    /// How large the answers that are being sent are together.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_HTTP_ANSWERS_BYTES_MAX", default_value_t = 256 << 20,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    http_answers_bytes_max: u32,
+
+    /// How many messages one queue takes.
+    #[arg(long, value_name = "N", env = "REFERENCE_QUEUE_MESSAGES_MAX", default_value_t = 100_000,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    queue_messages_max: u32,
+
+    /// What all queues hold together, 256 bytes for each message counted.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_QUEUE_BYTES_MAX", default_value_t = 256 << 20,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    queue_bytes_max: u32,
+
+    /// What one message brings.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_QUEUE_MESSAGE_BYTES_MAX", default_value_t = 1 << 20,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    queue_message_bytes_max: u32,
+
+    /// How many queues there are, those of dead letters aside.
+    #[arg(long, value_name = "N", env = "REFERENCE_QUEUES_MAX", default_value_t = 10_000,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    queues_max: u32,
+}
+
+impl Bounds {
+    /// Those that the server keeps.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            sessions_max: self.sessions_max as usize,
+            frame_bytes_max: self.frame_bytes_max as usize,
+            outbox_bytes_max: self.outbox_bytes_max as usize,
+            stall_time_max: Duration::from_millis(self.stall_time_ms.into()),
+            response_bytes_max: self.response_bytes_max as usize,
+            responses_bytes_max: self.all_response_bytes_max as usize,
+            responses_bytes_per_session_max: self.all_response_bytes_per_worker_max as usize,
+            http: HttpLimits {
+                connections_max: self.http_connections_max as usize,
+                head_bytes_max: self.http_head_bytes_max as usize,
+                body_bytes_max: self.http_body_bytes_max as usize,
+                bodies_bytes_max: self.http_bodies_bytes_max as usize,
+                answers_bytes_max: self.http_answers_bytes_max as usize,
+                ..HttpLimits::default()
+            },
+            ..Limits::default()
+        }
+    }
+
+    /// Those that the engine keeps.
+    pub(crate) fn settings(&self) -> Settings {
+        let bytes = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        Settings {
+            registration_bytes_per_session_max: bytes(self.registration_bytes_max),
+            registration_bytes_max: bytes(self.all_registration_bytes_max),
+            call_bytes_per_worker_max: self.call_bytes_max as usize,
+            requests_max: self.requests_max as usize,
+            requests_per_session_max: self.requests_per_worker_max as usize,
+            request_bytes_max: self.request_bytes_max as usize,
+            request_bytes_per_session_max: self.request_bytes_per_worker_max as usize,
+            queues: QueueLimits {
+                queue_messages_max: self.queue_messages_max as usize,
+                bytes_max: self.queue_bytes_max as usize,
+                message_bytes_max: self.queue_message_bytes_max as usize,
+                queues_max: self.queues_max as usize,
+                ..QueueLimits::default()
+            },
+            ..Settings::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        bounds: Bounds,
+    }
+
+    #[test]
+    fn without_flags_the_bounds_are_those_of_the_library() {
+        let Flags { bounds } = Flags::parse_from(["it"]);
+        assert_eq!(bounds.limits(), Limits::default());
+        assert_eq!(bounds.settings(), Settings::default());
+    }
+}
