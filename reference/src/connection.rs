@@ -30,11 +30,12 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    Limits,
+    Limits, Tls,
     access::Gate,
     handshake::{Welcomed, welcome},
     hub::Hub,
     outbox::{News, Outbox, Unwritten, Wire},
+    transport::Transport,
 };
 
 pub(crate) const BUFFER_BYTES: usize = 8 << 10;
@@ -51,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) hub: Arc<Hub>,
     pub(crate) limits: Limits,
     pub(crate) gate: Gate,
+    pub(crate) tls: Option<Tls>,
     /// As many as workers may be connected.
     pub(crate) seats: Arc<Semaphore>,
     /// Told of each session that has ended.
@@ -69,23 +71,23 @@ pub(crate) async fn serve(
     };
     match welcomed {
         Ok(Some(Welcomed {
-            tcp,
+            transport,
             config,
             path,
             seat: _taken,
         })) if path == TELEMETRY_PATH => {
             tokio::select! {
-                () = swallow(tcp, config, &shared.limits) => {}
+                () = swallow(transport, config, &shared.limits) => {}
                 _ = stopped.wait_for(|stopped| *stopped) => {}
             }
         }
         Ok(Some(Welcomed {
-            tcp,
+            transport,
             config,
             seat: _taken,
             ..
         })) => {
-            if let Some((connection, wire)) = Connection::open(tcp, &shared) {
+            if let Some((connection, wire)) = Connection::open(transport, &shared) {
                 connection.run(wire, config).await;
             }
         }
@@ -97,14 +99,18 @@ pub(crate) async fn serve(
 type Socket = WebSocketStream<Wire>;
 
 /// Reads what nobody wants, for as long as somebody is there.
-async fn swallow(tcp: TcpStream, config: WebSocketConfig, limits: &Limits) {
-    let mut socket = WebSocketStream::from_raw_socket(tcp, Role::Server, Some(config)).await;
+async fn swallow(transport: Transport, config: WebSocketConfig, limits: &Limits) {
+    let mut socket = WebSocketStream::from_raw_socket(transport, Role::Server, Some(config)).await;
     let mut pulse = Pulse::new(limits);
     loop {
         tokio::select! {
             message = socket.next() => match message {
                 Some(Ok(_)) => pulse.heard(),
-                Some(Err(_)) | None => return,
+                Some(Err(_)) | None => {
+                    let ending = socket.get_mut().end();
+                    let _ = timeout(limits.close_time_max, ending).await;
+                    return;
+                }
             },
             beat = pulse.beat() => match beat {
                 Beat::Alive => {}
@@ -180,9 +186,10 @@ enum End {
 
 impl<'a> Connection<'a> {
     /// None are opened once the engine stops.
-    fn open(tcp: TcpStream, shared: &'a Shared) -> Option<(Self, Wire)> {
+    fn open(transport: Transport, shared: &'a Shared) -> Option<(Self, Wire)> {
+        let (tcp, tls) = transport.into_parts();
         let (reader, writer) = tcp.into_split();
-        let outbox = Outbox::new(Some(writer), &shared.limits);
+        let outbox = Outbox::new(Some(writer), tls, &shared.limits);
         let session = shared.hub.open(Arc::clone(&outbox))?;
         let wire = Wire::new(reader, Arc::clone(&outbox));
         let connection = Self {
@@ -211,6 +218,7 @@ impl<'a> Connection<'a> {
         };
         // A peer that does not answer is left to the operating system.
         let _ = timeout(self.shared.limits.close_time_max, closing).await;
+        socket.get_ref().end();
     }
 
     /// Reads, and writes on where the peer had no room, so that neither waits for the other: a
@@ -339,6 +347,7 @@ async fn close(socket: &mut Socket, frame: CloseFrame) {
             return;
         }
     }
+    socket.get_ref().end();
     linger(socket.get_ref().tcp()).await;
 }
 

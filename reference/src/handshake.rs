@@ -6,7 +6,7 @@ use tokio::{
     io::AsyncWriteExt,
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_tungstenite::{
     accept_hdr_async_with_config,
@@ -23,11 +23,15 @@ use crate::{
     Limits,
     access::{Gate, Refused},
     connection::{BUFFER_BYTES, Shared, linger},
+    transport::{START_BYTES, Transport},
 };
+
+/// With this a record of TLS begins that is of a handshake (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 22;
 
 /// A connection that has been upgraded.
 pub(crate) struct Welcomed {
-    pub(crate) tcp: TcpStream,
+    pub(crate) transport: Transport,
     /// How messages are read from it.
     pub(crate) config: WebSocketConfig,
     /// Of the request.
@@ -41,44 +45,58 @@ pub(crate) struct Welcomed {
 /// # Errors
 ///
 /// What is wrong with the request, for the log.
-pub(crate) async fn welcome(
-    mut tcp: TcpStream,
-    shared: &Shared,
-) -> Result<Option<Welcomed>, String> {
+pub(crate) async fn welcome(tcp: TcpStream, shared: &Shared) -> Result<Option<Welcomed>, String> {
+    const TOO_LONG: &str = "the handshake took too long";
     // Frames are small and a caller waits for each: they must not wait for one another.
     tcp.set_nodelay(true).map_err(|error| error.to_string())?;
+    let limits = &shared.limits;
+    let began = Instant::now();
+    let opening = Transport::open(tcp, shared.tls.as_ref(), limits.close_time_max);
+    let opened = timeout(limits.handshake_time_max, opening).await;
+    let mut transport = opened.map_err(|_| TOO_LONG.to_owned())??;
     let mut handshake = Handshake {
         gate: &shared.gate,
         seats: &shared.seats,
         path: String::new(),
         seat: None,
     };
-    let config = config(&shared.limits);
-    let mut start = [0; 5];
+    let config = config(limits);
+    let mut start = [0; START_BYTES];
     let upgrade = async {
-        tcp.peek(&mut start).await?;
+        transport.peek(&mut start).await?;
         // The socket that comes of it borrows; it has read nothing beyond the request, since
         // the library refuses a request that is followed by more.
-        accept_hdr_async_with_config(&mut tcp, &mut handshake, Some(config)).await?;
+        accept_hdr_async_with_config(&mut transport, &mut handshake, Some(config)).await?;
         Ok(())
     };
-    match timeout(shared.limits.handshake_time_max, upgrade).await {
+    let time_left = limits.handshake_time_max.saturating_sub(began.elapsed());
+    match timeout(time_left, upgrade).await {
         Ok(Ok(())) => Ok(Some(Welcomed {
-            tcp,
+            transport,
             config,
             path: handshake.path,
             seat: handshake.seat,
         })),
         // A refusal that has been logged already.
-        Ok(Err(Error::Http(_))) => Ok(None),
+        Ok(Err(Error::Http(_))) => {
+            let _ = timeout(limits.close_time_max, transport.end()).await;
+            Ok(None)
+        }
         Ok(Err(error)) => {
             if asks_for_something_else(&error) {
                 let has_body = start != *b"HEAD ";
-                let _ = timeout(shared.limits.close_time_max, redirect(&mut tcp, has_body)).await;
+                let redirecting = redirect(&mut transport, has_body);
+                let _ = timeout(limits.close_time_max, redirecting).await;
             }
-            Err(format!("no WebSocket handshake: {error}"))
+            let hint = match (&transport, start) {
+                (Transport::Plain(_), [TLS_HANDSHAKE, ..]) => {
+                    "; this is TLS, which --tls-cert and --tls-key turn on"
+                }
+                _ => "",
+            };
+            Err(format!("no WebSocket handshake: {error}{hint}"))
         }
-        Err(_) => Err("the handshake took too long".to_owned()),
+        Err(_) => Err(TOO_LONG.to_owned()),
     }
 }
 
@@ -107,7 +125,7 @@ fn asks_for_something_else(error: &Error) -> bool {
 }
 
 /// Tells a client that it has taken this port for the other one. To `HEAD` only the head is told.
-async fn redirect(tcp: &mut TcpStream, has_body: bool) {
+async fn redirect(transport: &mut Transport, has_body: bool) {
     const TEXT: &str = "This port is for workers, which connect to it over WebSocket. \
                         Requests for http triggers go to the address that --http names.\n";
     let length = TEXT.len();
@@ -120,8 +138,9 @@ async fn redirect(tcp: &mut TcpStream, has_body: bool) {
          Content-Type: text/plain; charset=utf-8\r\n\
          Content-Length: {length}\r\n\r\n{body}"
     );
-    if tcp.write_all(answer.as_bytes()).await.is_ok() {
-        linger(tcp).await;
+    if transport.write_all(answer.as_bytes()).await.is_ok() {
+        transport.end().await;
+        linger(transport.tcp()).await;
     }
 }
 

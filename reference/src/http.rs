@@ -13,13 +13,16 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, sync::watch, time::timeout};
 
 use self::{body::Budget, line::Line, pace::Pace};
-use crate::{HttpLimits, Limits, access::Gate, connection::linger, hub::Hub};
+use crate::{
+    HttpLimits, Limits, Tls, access::Gate, connection::linger, hub::Hub, transport::Transport,
+};
 
 /// What every connection of the port shares.
 #[derive(Debug)]
 pub(crate) struct Front {
     hub: Arc<Hub>,
     gate: Gate,
+    tls: Option<Tls>,
     limits: HttpLimits,
     close_time_max: Duration,
     /// For the bodies that are being read.
@@ -29,10 +32,11 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    pub(crate) fn new(hub: Arc<Hub>, gate: Gate, limits: &Limits) -> Self {
+    pub(crate) fn new(hub: Arc<Hub>, gate: Gate, tls: Option<Tls>, limits: &Limits) -> Self {
         Self {
             hub,
             gate,
+            tls,
             limits: limits.http,
             close_time_max: limits.close_time_max,
             bodies: Budget::new(limits.http.bodies_bytes_max),
@@ -42,15 +46,29 @@ impl Front {
 }
 
 pub(crate) async fn serve(
-    mut tcp: TcpStream,
+    tcp: TcpStream,
     peer: SocketAddr,
     front: Arc<Front>,
     mut stopped: watch::Receiver<bool>,
 ) {
     // Without it an answer in two pieces waits for the peer; it is served all the same.
     let _ = tcp.set_nodelay(true);
+    let opening = Transport::open(tcp, front.tls.as_ref(), front.close_time_max);
+    let opened = tokio::select! {
+        biased;
+        opened = timeout(front.limits.head_time_max, opening) => opened,
+        () = stop(&mut stopped) => return,
+    };
+    let mut transport =
+        match opened.unwrap_or_else(|_| Err("the TLS handshake took too long".to_owned())) {
+            Ok(transport) => transport,
+            Err(problem) => {
+                tracing::debug!("http connection from {peer}: {problem}");
+                return;
+            }
+        };
     let pace = Pace::start();
-    let line = Line::new(&mut tcp, pace.clone(), front.limits);
+    let line = Line::new(&mut transport, pace.clone(), front.limits);
     let service = service_fn(|request| {
         let (front, turn) = (Arc::clone(&front), pace.begin());
         async move { Ok::<_, Infallible>(answer::to(request, turn, &front).await) }
@@ -80,7 +98,11 @@ pub(crate) async fn serve(
             tracing::debug!("http connection from {peer}: {error}");
         }
     }
-    let _ = timeout(front.close_time_max, linger(&tcp)).await;
+    let closing = async {
+        transport.end().await;
+        linger(transport.tcp()).await;
+    };
+    let _ = timeout(front.close_time_max, closing).await;
 }
 
 /// Ends when the engine stops.

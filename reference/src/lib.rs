@@ -26,6 +26,8 @@ mod outbox;
 mod payload;
 mod server;
 mod share;
+mod tls;
+mod transport;
 mod world;
 
 pub use reference_core as core;
@@ -35,5 +37,6 @@ pub use self::{
     limits::{HttpLimits, Limits},
     lookup::{Resolver, SystemResolver},
     server::{HttpBindError, Options, Server},
+    tls::{Tls, TlsError},
     world::{Clock, FixedEnvironment, NarrowedEnvironment, ProcessEnvironment, SystemClock},
 };

@@ -5,16 +5,17 @@ mod bounds;
 use std::{
     io::{self, BufWriter, IsTerminal, Write},
     net::SocketAddr,
+    path::PathBuf,
     process::ExitCode,
     str::FromStr,
     time::Duration,
 };
 
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind};
 use mimalloc::MiMalloc;
 use reference::{
     Access, HttpBindError, Limits, NarrowedEnvironment, Options, ProcessEnvironment, Server,
-    SystemClock, SystemResolver, Token,
+    SystemClock, SystemResolver, Tls, Token,
     core::{Engine, Environment, OutboundPolicy, QueueLimits, Reach, Settings},
 };
 use tracing::level_filters::LevelFilter;
@@ -100,6 +101,16 @@ struct Cli {
           value_parser = clap::builder::NonEmptyStringValueParser::new())]
     token: Option<String>,
 
+    /// A certificate for both ports, in a PEM file, with those that lead from it to its authority
+    /// after it: workers then connect over `wss` and requests for http triggers come over
+    /// `https`, and in no other way. It is read once; it needs `--tls-key`.
+    #[arg(long, value_name = "FILE", env = "REFERENCE_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+
+    /// The private key of that certificate, in a PEM file.
+    #[arg(long, value_name = "FILE", env = "REFERENCE_TLS_KEY")]
+    tls_key: Option<PathBuf>,
+
     /// How far the endpoints of functions may be; link-local addresses and those at which clouds
     /// serve credentials are never called.
     #[arg(
@@ -184,6 +195,12 @@ enum LogFormat {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let tls = match tls(&cli) {
+        Ok(tls) => tls,
+        Err(problem) => Cli::command()
+            .error(ErrorKind::ValueValidation, problem)
+            .exit(),
+    };
     let _flushed_at_the_end = start_log(cli.log, cli.log_format);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -192,7 +209,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start: {error}")),
     };
-    match runtime.block_on(serve(cli)) {
+    match runtime.block_on(serve(cli, tls)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => fail(&message),
     }
@@ -204,11 +221,11 @@ fn fail(message: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn serve(cli: Cli) -> Result<(), String> {
+async fn serve(cli: Cli, tls: Option<Tls>) -> Result<(), String> {
     let (listen, has_token) = (cli.listen, cli.token.is_some());
     let mut stop =
         StopSignals::install().map_err(|error| format!("cannot wait for signals: {error}"))?;
-    let server = Server::bind(listen, options(cli))
+    let server = Server::bind(listen, options(cli, tls))
         .await
         .map_err(|error| cannot_bind(&error, listen))?;
     for address in [Some(server.address()), server.http_address()] {
@@ -229,7 +246,7 @@ async fn serve(cli: Cli) -> Result<(), String> {
     Ok(())
 }
 
-fn options(cli: Cli) -> Options {
+fn options(cli: Cli, tls: Option<Tls>) -> Options {
     let bounds = cli.bounds.settings();
     let settings = Settings {
         call_timeout: Duration::from_millis(cli.call_timeout_ms),
@@ -266,6 +283,24 @@ fn options(cli: Cli) -> Options {
             hosts: cli.allow_host,
             token: cli.token.as_deref().map(Token::new),
         },
+        tls,
+    }
+}
+
+fn tls(cli: &Cli) -> Result<Option<Tls>, String> {
+    match (&cli.tls_cert, &cli.tls_key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Tls::read(certificate, key)
+            .map(Some)
+            .map_err(|error| error.to_string()),
+        (Some(file), None) => Err(format!(
+            "--tls-cert: `{}` needs its private key; see --tls-key",
+            file.display()
+        )),
+        (None, Some(file)) => Err(format!(
+            "--tls-key: `{}` needs its certificate; see --tls-cert",
+            file.display()
+        )),
     }
 }
 

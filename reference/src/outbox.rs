@@ -14,6 +14,7 @@ use std::{
 };
 
 use reference_core::CloseCode;
+use rustls::ServerConnection;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{
@@ -25,10 +26,11 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-use self::queue::Queue;
+use self::{queue::Queue, seal::Seal};
 use crate::Limits;
 
 mod queue;
+mod seal;
 
 /// How many pieces one system call writes at most.
 const SLICES: usize = 16;
@@ -41,6 +43,8 @@ const BATCHES_MAX: usize = 8;
 pub(crate) struct Outbox {
     /// There is none where the hub is tested alone.
     tcp: Option<OwnedWriteHalf>,
+    /// What lies between the two where TLS is spoken.
+    seal: Option<Box<Seal>>,
     state: Mutex<State>,
     /// Rung when there is something for the connection's own task.
     bell: Notify,
@@ -79,9 +83,14 @@ pub(crate) enum News {
 
 impl Outbox {
     /// For a session of which no more may wait than the limits say, and no longer.
-    pub(crate) fn new(tcp: Option<OwnedWriteHalf>, limits: &Limits) -> Arc<Self> {
+    pub(crate) fn new(
+        tcp: Option<OwnedWriteHalf>,
+        tls: Option<ServerConnection>,
+        limits: &Limits,
+    ) -> Arc<Self> {
         Arc::new(Self {
             tcp,
+            seal: tls.map(|session| Box::new(Seal::new(session))),
             state: Mutex::default(),
             bell: Notify::new(),
             bytes_max: limits.outbox_bytes_max,
@@ -131,23 +140,26 @@ impl Outbox {
             return;
         }
         state.busy = true;
-        let mut written = 0;
+        let mut taken = 0;
         for _ in 0..BATCHES_MAX {
             if state.queue.is_empty() {
                 break;
             }
             let mut batch = state.queue.take();
             drop(state);
-            let outcome = write_batch(tcp.as_ref(), &mut batch);
+            let outcome = match &self.seal {
+                None => write_batch(tcp.as_ref(), &mut batch, &mut taken),
+                Some(seal) => seal.write(tcp.as_ref(), &mut batch, &mut taken),
+            };
             state = self.lock();
-            written += state.queue.give_back(batch);
+            state.queue.give_back(batch);
             if let Err(error) = outcome {
                 state.broken = error.kind() != io::ErrorKind::WouldBlock;
                 break;
             }
         }
         state.busy = false;
-        state.see(written);
+        state.see(taken);
         if state.stuck_since.is_some() || state.broken || state.close.is_some() {
             self.bell.notify_one();
         }
@@ -188,11 +200,11 @@ impl Outbox {
 }
 
 impl State {
-    /// So many bytes have been written.
-    fn see(&mut self, written: usize) {
+    /// The socket has taken so many bytes.
+    fn see(&mut self, taken: usize) {
         self.stuck_since = match self.stuck_since {
             _ if self.queue.is_empty() => None,
-            Some(since) if written == 0 => Some(since),
+            Some(since) if taken == 0 => Some(since),
             _ => Some(Instant::now()),
         };
     }
@@ -227,14 +239,17 @@ impl State {
     }
 }
 
-/// Takes off what could be written.
-fn write_batch(tcp: &TcpStream, batch: &mut queue::Batch) -> io::Result<()> {
+/// Takes off what could be written, and counts it.
+fn write_batch(tcp: &TcpStream, batch: &mut queue::Batch, taken: &mut usize) -> io::Result<()> {
     while !batch.is_empty() {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let count = batch.slices(&mut slices);
         match tcp.try_write_vectored(slices.get(..count).unwrap_or_default())? {
             0 => return Err(io::ErrorKind::WriteZero.into()),
-            bytes => batch.advance(bytes),
+            bytes => {
+                batch.advance(bytes);
+                *taken += bytes;
+            }
         }
     }
     Ok(())
@@ -282,6 +297,13 @@ impl Wire {
         self.reader.as_ref()
     }
 
+    /// Tells the peer that this is all, if TLS is spoken, as far as there is room.
+    pub(crate) fn end(&self) {
+        if let Some(seal) = &self.outbox.seal {
+            seal.end(self.tcp());
+        }
+    }
+
     /// Waits until all that is queued has been written.
     pub(crate) async fn written(&self) -> io::Result<()> {
         poll_fn(|cx| self.poll_written(cx)).await
@@ -311,11 +333,15 @@ impl Wire {
 
 impl AsyncRead for Wire {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.reader).poll_read(cx, buffer)
+        let wire = self.get_mut();
+        match &wire.outbox.seal {
+            None => Pin::new(&mut wire.reader).poll_read(cx, buffer),
+            Some(seal) => seal.poll_read(wire.reader.as_ref(), cx, buffer),
+        }
     }
 }
 

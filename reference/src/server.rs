@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    Access, Clock, Limits, ProcessEnvironment, Resolver, SystemClock, SystemResolver,
+    Access, Clock, Limits, ProcessEnvironment, Resolver, SystemClock, SystemResolver, Tls,
     access::Gate,
     connection::{self, Shared},
     http::{self, Front},
@@ -57,6 +57,8 @@ pub struct Options {
     pub limits: Limits,
     /// Who may speak to it (D-22, D-31).
     pub access: Access,
+    /// With what both ports speak TLS, if they do (D-31).
+    pub tls: Option<Tls>,
 }
 
 impl Default for Options {
@@ -70,6 +72,7 @@ impl Default for Options {
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             limits: Limits::default(),
             access: Access::default(),
+            tls: None,
         }
     }
 }
@@ -122,7 +125,12 @@ impl Server {
         let accepting_http = http_listener.map(|listener| {
             let own = options.http.unwrap_or(address);
             let gate = Gate::new(options.access.clone(), own.ip());
-            let front = Arc::new(Front::new(Arc::clone(&hub), gate, &limits));
+            let front = Arc::new(Front::new(
+                Arc::clone(&hub),
+                gate,
+                options.tls.clone(),
+                &limits,
+            ));
             let (most, stop) = (limits.http.connections_max, stopped.clone());
             tokio::spawn(accept(listener, most, stopped.clone(), move |tcp, peer| {
                 http::serve(tcp, peer, Arc::clone(&front), stop.clone())
@@ -134,6 +142,7 @@ impl Server {
             hub,
             limits,
             gate: Gate::new(options.access, address.ip()),
+            tls: options.tls,
             seats: Arc::new(Semaphore::new(sessions_max)),
             ended: Notify::new(),
         });
@@ -163,7 +172,7 @@ impl Server {
     /// What workers connect to.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("ws://{}", self.address)
+        format!("ws{}://{}", self.s(), self.address)
     }
 
     /// Where it serves requests for http triggers, if it does.
@@ -175,7 +184,13 @@ impl Server {
     /// What the paths of http triggers are below; it has no slash at its end.
     #[must_use]
     pub fn http_url(&self) -> Option<String> {
-        self.http_address.map(|address| format!("http://{address}"))
+        self.http_address
+            .map(|address| format!("http{}://{address}", self.s()))
+    }
+
+    /// What the scheme ends in.
+    fn s(&self) -> &'static str {
+        if self.shared.tls.is_some() { "s" } else { "" }
     }
 
     /// Answers every call in flight, closes every session 1012 and waits until they are closed:

@@ -8,15 +8,14 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Instant, Sleep, sleep_until},
 };
 
 use super::pace::Pace;
-use crate::HttpLimits;
+use crate::{HttpLimits, transport::Transport};
 
 pub(super) struct Line<'a> {
-    tcp: &'a mut TcpStream,
+    transport: &'a mut Transport,
     pace: Pace,
     limits: HttpLimits,
     silence: Alarm,
@@ -25,9 +24,9 @@ pub(super) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    pub(super) fn new(tcp: &'a mut TcpStream, pace: Pace, limits: HttpLimits) -> Self {
+    pub(super) fn new(transport: &'a mut Transport, pace: Pace, limits: HttpLimits) -> Self {
         Self {
-            tcp,
+            transport,
             pace,
             limits,
             silence: Alarm::default(),
@@ -36,11 +35,11 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn written(
+    fn written<T>(
         &mut self,
-        written: Poll<io::Result<usize>>,
+        written: Poll<io::Result<T>>,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
+    ) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stalled_since = None;
             self.pace.told();
@@ -50,6 +49,18 @@ impl<'a> Line<'a> {
         let deadline = since.checked_add(self.limits.stall_time_max);
         ready!(self.stall.poll(deadline, cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// TLS may keep what has been written.
+    fn flushed(
+        &mut self,
+        flushed: Poll<io::Result<()>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if flushed.is_ready() && self.stalled_since.is_none() {
+            return flushed;
+        }
+        self.written(flushed, cx)
     }
 }
 
@@ -61,7 +72,7 @@ impl AsyncRead for Line<'_> {
     ) -> Poll<io::Result<()>> {
         let line = self.get_mut();
         let before = buffer.filled().len();
-        if let Poll::Ready(read) = Pin::new(&mut *line.tcp).poll_read(cx, buffer) {
+        if let Poll::Ready(read) = Pin::new(&mut *line.transport).poll_read(cx, buffer) {
             if buffer.filled().len() > before {
                 line.pace.heard();
             }
@@ -80,7 +91,7 @@ impl AsyncWrite for Line<'_> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let line = self.get_mut();
-        let written = Pin::new(&mut *line.tcp).poll_write(cx, bytes);
+        let written = Pin::new(&mut *line.transport).poll_write(cx, bytes);
         line.written(written, cx)
     }
 
@@ -90,20 +101,24 @@ impl AsyncWrite for Line<'_> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let line = self.get_mut();
-        let written = Pin::new(&mut *line.tcp).poll_write_vectored(cx, slices);
+        let written = Pin::new(&mut *line.transport).poll_write_vectored(cx, slices);
         line.written(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.transport.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.get_mut().tcp).poll_flush(cx)
+        let line = self.get_mut();
+        let flushed = Pin::new(&mut *line.transport).poll_flush(cx);
+        line.flushed(flushed, cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.get_mut().tcp).poll_shutdown(cx)
+        let line = self.get_mut();
+        let ended = Pin::new(&mut *line.transport).poll_shutdown(cx);
+        line.flushed(ended, cx)
     }
 }
 

@@ -63,7 +63,7 @@ impl Worker {
         );
         let timed = Arc::clone(&hub);
         tokio::spawn(async move { timed.keep_time().await });
-        let outbox = Outbox::new(None, &Limits::default());
+        let outbox = Outbox::new(None, None, &Limits::default());
         let session = hub.open(Arc::clone(&outbox)).unwrap();
         let worker = Self {
             hub,

@@ -108,9 +108,8 @@ impl Queue {
         }
     }
 
-    /// Takes back what could not be written, which goes before what has come meanwhile, and says
-    /// how many bytes were.
-    pub(super) fn give_back(&mut self, batch: Batch) -> usize {
+    /// Takes back what could not be written, which goes before what has come meanwhile.
+    pub(super) fn give_back(&mut self, batch: Batch) {
         let mut pieces = batch.pieces;
         self.bytes = self.bytes.saturating_sub(batch.bytes);
         if self.open.capacity() == 0 {
@@ -122,7 +121,6 @@ impl Queue {
             mem::swap(&mut self.pieces, &mut pieces);
         }
         self.spare = pieces;
-        batch.bytes
     }
 }
 

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{
@@ -22,8 +26,8 @@ use tokio_tungstenite::{
 /// Long enough for any machine; only a test that fails waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(crate) struct Client {
-    pub(crate) socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+pub(crate) struct Client<S = MaybeTlsStream<TcpStream>> {
+    pub(crate) socket: WebSocketStream<S>,
 }
 
 impl Client {
@@ -41,7 +45,9 @@ impl Client {
             .unwrap();
         Self { socket }
     }
+}
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(crate) async fn send(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.unwrap();
     }

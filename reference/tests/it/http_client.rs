@@ -5,7 +5,7 @@ use std::time::Duration;
 use reference::{Options, Server};
 use serde_json::Value;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
@@ -41,8 +41,8 @@ pub(crate) fn request(method: &str, target: &str, headers: &str, body: &str) -> 
     format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}{length}\r\n{body}")
 }
 
-pub(crate) struct Http {
-    pub(crate) tcp: TcpStream,
+pub(crate) struct Http<S = TcpStream> {
+    pub(crate) tcp: S,
     read: Vec<u8>,
 }
 
@@ -83,8 +83,14 @@ impl Answer {
 impl Http {
     pub(crate) async fn connect(server: &Server) -> Self {
         let tcp = TcpStream::connect(server.http_address().unwrap()).await;
+        Self::over(tcp.unwrap())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Http<S> {
+    pub(crate) fn over(tcp: S) -> Self {
         Self {
-            tcp: tcp.unwrap(),
+            tcp,
             read: Vec::new(),
         }
     }

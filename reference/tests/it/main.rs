@@ -33,3 +33,9 @@ mod server;
 mod silence;
 #[cfg(unix)]
 mod tls;
+#[cfg(unix)]
+mod tls_flags;
+#[cfg(unix)]
+mod tls_http;
+#[cfg(unix)]
+mod tls_ports;

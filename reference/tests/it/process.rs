@@ -216,7 +216,7 @@ async fn an_address_that_is_taken_is_an_error_that_names_it() {
 }
 
 /// Everything that it prints until it ends.
-async fn printed(arguments: &[&str]) -> (String, String) {
+pub(crate) async fn printed(arguments: &[&str]) -> (String, String) {
     let mut child = command().args(arguments).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let first = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap();

@@ -19,8 +19,8 @@ use tokio::{
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
-        ServerConfig,
-        pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+        RootCertStore, ServerConfig,
+        pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject},
     },
 };
 
@@ -47,6 +47,27 @@ impl Authority {
         fs::write(&file, authority.self_signed(&key).unwrap().pem()).unwrap();
         let issuer = Issuer::new(authority, key);
         Self { issuer, file }
+    }
+
+    /// The PEM texts of a certificate for `localhost` and 127.0.0.1, with the authority's own
+    /// behind it, and of its key.
+    pub(crate) fn issue(&self) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let certificate = CertificateParams::new(names)
+            .unwrap()
+            .signed_by(&key, &self.issuer)
+            .unwrap();
+        let authority = fs::read_to_string(&self.file).unwrap();
+        (certificate.pem() + &authority, key.serialize_pem())
+    }
+
+    /// Trusts this authority and no other.
+    pub(crate) fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        let authority = CertificateDer::from_pem_file(&self.file).unwrap();
+        roots.add(authority).unwrap();
+        roots
     }
 
     /// Takes connections as `localhost`, and offers these protocols.
