@@ -1,0 +1,95 @@
+//! Calls one at a time, and many at once.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    Outcome,
+    address::Address,
+    engine::PATIENCE,
+    peer::{Heard, Incoming, Peer, invoke},
+    trouble::Trouble,
+};
+
+/// How a call has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// With this JSON.
+    Result(String),
+    /// With an error of this code.
+    Error(String),
+}
+
+impl Answer {
+    pub(crate) fn is_error(&self, code: &str) -> bool {
+        matches!(self, Self::Error(it) if it == code)
+    }
+}
+
+/// A session that calls.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) peer: Peer,
+    begun: usize,
+}
+
+impl Caller {
+    pub(crate) async fn connect(address: Address) -> Outcome<Self> {
+        let peer = Peer::connect(address).await?;
+        Ok(Self { peer, begun: 0 })
+    }
+
+    /// Calls, and waits for the answer.
+    pub(crate) async fn call(&mut self, function: &str, data: &str) -> Outcome<Answer> {
+        self.begin(function, data).await?;
+        self.answer(PATIENCE).await
+    }
+
+    /// Calls, and does not wait.
+    pub(crate) async fn begin(&mut self, function: &str, data: &str) -> Outcome {
+        self.begun += 1;
+        let id = format!("c-{}", self.begun);
+        self.peer.send(invoke(&id, function, data)).await
+    }
+
+    /// The next answer to any of its calls.
+    pub(crate) async fn answer(&mut self, patience: Duration) -> Outcome<Answer> {
+        loop {
+            let frame = self.peer.hear_within("the answer to a call", patience);
+            let frame = frame.await?;
+            let heard = Heard::read(&frame)?;
+            if heard.kind == "invocationresult" {
+                return Ok(match heard.code() {
+                    Some(code) => Answer::Error(code.to_owned()),
+                    None => {
+                        let result = heard.result.map_or("null", |it| it.get());
+                        Answer::Result(result.to_owned())
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// How many answers come in so long, with so many calls under way all the time.
+pub(crate) async fn closed_loop(
+    address: Address,
+    function: &str,
+    at_once: usize,
+    until: Instant,
+) -> Outcome<usize> {
+    let mut peer = Peer::connect(address).await?;
+    let call = invoke("c", function, "null");
+    for _ in 0..at_once {
+        peer.feed(call.clone()).await?;
+    }
+    peer.flush().await?;
+    let mut answered = 0;
+    while Instant::now() < until {
+        match peer.next().await {
+            Incoming::Frame(_) => answered += 1,
+            other => return Err(Trouble::unexpected(format!("a caller was told {other:?}"))),
+        }
+        peer.send(call.clone()).await?;
+    }
+    Ok(answered)
+}
