@@ -32,3 +32,4 @@ mod server;
 mod silence;
 #[cfg(unix)]
 mod tls;
+mod turns;
