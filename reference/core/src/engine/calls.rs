@@ -25,6 +25,8 @@ use crate::{
 
 /// What a call costs beside its payload: its frame, and the tables.
 const CALL_BYTES_BESIDE_PAYLOAD: usize = 256;
+/// The tables have room for so many at least, so that few calls do not move them.
+const ROOM_MIN: usize = 1_024;
 
 /// A call that has still to be answered.
 #[derive(Debug)]
@@ -112,6 +114,15 @@ impl Calls {
             .collect();
         calls.sort_unstable();
         calls.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Gives back the room of a crowd of calls that have ended, which pay for it.
+    fn give_room_back(&mut self) {
+        let left = self.in_flight.len().max(ROOM_MIN);
+        if self.in_flight.capacity() / 8 > left {
+            self.in_flight.shrink_to(left * 2);
+            self.exchanges.shrink_to(left * 2);
+        }
     }
 }
 
@@ -347,6 +358,7 @@ impl Engine {
 
     fn take_call(&mut self, id: Uuid) -> Option<Call> {
         let call = self.calls.in_flight.remove(&id)?;
+        self.calls.give_room_back();
         self.timers.cancel(call.timer);
         if let Some(held) = self.held_by(call.served_by, &call.origin) {
             held.remove(&call.sequence);
@@ -406,5 +418,82 @@ impl Engine {
         {
             out.push(Effect::CancelRequest { call: id });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::ROOM_MIN;
+    use crate::{
+        Effect, Engine, Environment, IdSource, Input, Machine, Now, SessionId, Variable, World,
+        wire::Message,
+    };
+
+    #[derive(Default)]
+    struct Ids(u128);
+
+    impl IdSource for Ids {
+        fn next_id(&mut self) -> Uuid {
+            self.0 += 1;
+            Uuid::from_u128(self.0)
+        }
+    }
+
+    struct Nothing;
+
+    impl Environment for Nothing {
+        fn variable(&self, _name: &str) -> Variable {
+            Variable::Missing
+        }
+    }
+
+    #[test]
+    fn a_crowd_of_calls_leaves_no_room_behind() {
+        const CALLS: usize = 20 * ROOM_MIN;
+        let session = SessionId(1);
+        let (mut engine, mut ids) = (Engine::default(), Ids::default());
+        let mut give = |engine: &mut Engine, input: Input<'_>| {
+            let mut effects = Vec::new();
+            let mut world = World {
+                now: Now {
+                    monotonic: std::time::Duration::ZERO,
+                    wall: std::time::Duration::ZERO,
+                },
+                ids: &mut ids,
+                environment: &Nothing,
+            };
+            engine.handle(input, &mut world, &mut effects);
+            effects
+        };
+        give(&mut engine, Input::Connected { session });
+        let frame = r#"{"type":"registerfunction","id":"f"}"#;
+        give(&mut engine, Input::Text { session, frame });
+        let frame = r#"{"type":"invokefunction","function_id":"f","data":1}"#;
+        let mut handed = Vec::new();
+        for _ in 0..CALLS {
+            handed.extend(give(&mut engine, Input::Text { session, frame }));
+        }
+        assert_eq!(engine.calls.in_flight.len(), CALLS);
+        for effect in handed {
+            let Effect::Send { frame, .. } = effect else {
+                panic!("{effect:?}");
+            };
+            let Ok(Message::InvokeFunction(call)) = Message::decode(&frame) else {
+                panic!("{frame}");
+            };
+            let id = call.invocation_id.unwrap();
+            let frame = format!(r#"{{"type":"invocationresult","invocation_id":"{id}"}}"#);
+            give(
+                &mut engine,
+                Input::Text {
+                    session,
+                    frame: &frame,
+                },
+            );
+        }
+        assert_eq!(engine.calls.in_flight.len(), 0);
+        assert!(engine.calls.in_flight.capacity() <= 16 * ROOM_MIN);
     }
 }
