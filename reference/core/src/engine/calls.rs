@@ -23,8 +23,8 @@ use crate::{
     wire::{Action, InvocationResult, InvokeFunction},
 };
 
-/// What a call costs beside its payload: its frame, and the tables.
-const CALL_BYTES_BESIDE_PAYLOAD: usize = 256;
+/// What a call costs beside what its caller has written: the rest of its frame, and the tables.
+const CALL_BYTES_BESIDE_TEXT: usize = 512;
 /// The tables have room for so many at least, so that few calls do not move them.
 const ROOM_MIN: usize = 1_024;
 
@@ -190,7 +190,7 @@ impl Engine {
         if let Some(endpoint) = endpoint {
             return self.call_endpoint(session, order, callee, &endpoint, out);
         }
-        let bytes = match self.load_worker(worker, frame.data.get().len()) {
+        let bytes = match self.load_worker(worker, text_bytes(frame)) {
             Ok(bytes) => bytes,
             Err(failure) => {
                 let outcome = Outcome::Failure(&failure);
@@ -206,11 +206,11 @@ impl Engine {
         self.hand_to_worker(worker, id, frame, out);
     }
 
-    /// Counts a call's payload with the worker that has to answer it, so that what waits for one
-    /// that is busy has an end before its session does (D-28).
+    /// Counts a call with the worker that has to answer it, so that what waits for one that is
+    /// busy has an end before its session does (D-28).
     fn load_worker(&mut self, worker: SessionId, bytes: usize) -> Result<usize, Failure> {
         let max = self.settings.call_bytes_per_worker_max;
-        let bytes = bytes.saturating_add(CALL_BYTES_BESIDE_PAYLOAD);
+        let bytes = bytes.saturating_add(CALL_BYTES_BESIDE_TEXT);
         let Some(worker) = self.sessions.get_mut(worker) else {
             return Ok(bytes);
         };
@@ -419,6 +419,15 @@ impl Engine {
             out.push(Effect::CancelRequest { call: id });
         }
     }
+}
+
+/// How much of a call its caller has written: all that is kept for it, or passed on.
+fn text_bytes(frame: &InvokeFunction<'_>) -> usize {
+    let texts = [&frame.invocation_id, &frame.traceparent, &frame.baggage];
+    let texts = texts.into_iter().flatten().map(|it| it.len());
+    let metadata = frame.metadata.map_or(0, |it| it.get().len());
+    let own = frame.function_id.len() + frame.data.get().len() + metadata;
+    texts.fold(own, usize::saturating_add)
 }
 
 #[cfg(test)]
