@@ -1,13 +1,12 @@
-//! Calls one at a time, and many at once.
+//! A session that calls.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::{
     Outcome,
     address::Address,
     engine::PATIENCE,
-    peer::{Heard, Incoming, Peer, invoke},
-    trouble::Trouble,
+    peer::{Heard, Peer, invoke},
 };
 
 /// How a call has ended.
@@ -68,28 +67,4 @@ impl Caller {
             }
         }
     }
-}
-
-/// How many answers come in so long, with so many calls under way all the time.
-pub(crate) async fn closed_loop(
-    address: Address,
-    function: &str,
-    at_once: usize,
-    until: Instant,
-) -> Outcome<usize> {
-    let mut peer = Peer::connect(address).await?;
-    let call = invoke("c", function, "null");
-    for _ in 0..at_once {
-        peer.feed(call.clone()).await?;
-    }
-    peer.flush().await?;
-    let mut answered = 0;
-    while Instant::now() < until {
-        match peer.next().await {
-            Incoming::Frame(_) => answered += 1,
-            other => return Err(Trouble::unexpected(format!("a caller was told {other:?}"))),
-        }
-        peer.send(call.clone()).await?;
-    }
-    Ok(answered)
 }

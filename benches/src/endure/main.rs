@@ -5,6 +5,7 @@
 
 mod address;
 mod caller;
+mod crowd;
 mod engine;
 mod figures;
 mod ledger;

@@ -15,6 +15,7 @@ use crate::{
     Outcome,
     address::Address,
     engine::{Engine, PATIENCE, get},
+    figures::count,
     ledger::Ledger,
     peer::{Heard, Incoming, Peer, invoke, register_function, register_http},
     system::aside,
@@ -46,10 +47,10 @@ pub(super) async fn run(plan: &Plan, ledger: &mut Ledger) -> Outcome {
         codes.push(round.exit_code);
         requests += round.requests;
     }
-    ledger.figure("calls that were answered before", told.answered as f64, "");
+    ledger.figure("calls that were answered before", count(told.answered), "");
     let what = "calls in flight that ended in `invocation_stopped`";
     ledger.exactly(what, told.stopped, rounds * CALLERS * HELD);
-    let what = "requests in flight that were answered";
+    let what = "HTTP requests in flight that were answered likewise";
     ledger.exactly(what, requests, rounds * REQUESTS);
     let what = "callers that were told by a Close frame with 1012";
     ledger.exactly(what, told.closed, rounds * CALLERS);
@@ -133,7 +134,8 @@ async fn once(engine: &mut Engine) -> Outcome<Round> {
     let told = calling.ended().await??;
     let mut answered = 0;
     while let Some(request) = requests.join_next().await {
-        answered += usize::from(request?.is_ok_and(|(status, _)| status == 503));
+        let told = |body: &str| body.contains(r#""code":"invocation_stopped""#);
+        answered += usize::from(request?.is_ok_and(|(_, body)| told(&body)));
     }
     serving.ended().await?;
     holding.await?;

@@ -27,8 +27,8 @@ const WORKERS: usize = 6;
 const FUNCTIONS_EACH: usize = 4;
 const CALLERS: usize = 4;
 const CLIENTS: usize = 2;
-/// How many calls a worker serves before it goes.
-const LIFE: u64 = 2_000;
+/// How many calls a worker serves before it goes, at most.
+const LIFE: u64 = 500;
 const PACE: Duration = Duration::from_micros(500);
 const SAMPLE_EVERY: Duration = Duration::from_millis(50);
 const GROWTH_MAX: f64 = 1.1;
