@@ -17,7 +17,7 @@ use socket2::SockRef;
 use tokio::{
     net::TcpStream,
     sync::{Notify, Semaphore, watch},
-    task::consume_budget,
+    task::yield_now,
     time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_tungstenite::{
@@ -231,8 +231,6 @@ impl<'a> Connection<'a> {
         let mut pulse = Pulse::new(&self.shared.limits);
         let mut unwritten = Unwritten::default();
         loop {
-            // Others have their turn, however much there is to read.
-            consume_budget().await;
             tokio::select! {
                 // What has been answered is written before more is read, a Close frame above all.
                 biased;
@@ -251,7 +249,10 @@ impl<'a> Connection<'a> {
                 read = self.read(socket, &mut unwritten), if readable => {
                     pulse.heard();
                     match read {
-                        ControlFlow::Continue(still_readable) => readable = still_readable,
+                        ControlFlow::Continue(Next::Rest) => {}
+                        // A peer that sends without end is served in turn with all others.
+                        ControlFlow::Continue(Next::More) => yield_now().await,
+                        ControlFlow::Continue(Next::Unreadable) => readable = false,
                         ControlFlow::Break(()) => return End::Peer,
                     }
                 }
@@ -268,20 +269,21 @@ impl<'a> Connection<'a> {
     }
 
     /// Hands to the machine what has come, at least one message, and then writes what that has
-    /// caused, to whomever; continues with whether more can be read.
-    async fn read(&self, socket: &mut Socket, unwritten: &mut Unwritten) -> ControlFlow<(), bool> {
+    /// caused, to whomever; continues with what there is to be read.
+    async fn read(&self, socket: &mut Socket, unwritten: &mut Unwritten) -> ControlFlow<(), Next> {
         poll_fn(|cx| {
             let mut step = Poll::Pending;
             let began = Instant::now();
             for _ in 0..BATCH_FRAMES {
                 let Poll::Ready(message) = Pin::new(&mut *socket).poll_next(cx) else {
+                    step = step.map(|_| ControlFlow::Continue(Next::Rest));
                     break;
                 };
                 let next = take_in(self.shared, self.session, message, unwritten);
                 step = Poll::Ready(next);
                 // Once the engine has closed the session, its Close frame comes before all else.
-                let closing = next != ControlFlow::Continue(true) || self.outbox.is_closing();
-                if closing || began.elapsed() > BATCH_TIME {
+                let done = next != ControlFlow::Continue(Next::More) || self.outbox.is_closing();
+                if done || began.elapsed() > BATCH_TIME {
                     break;
                 }
             }
@@ -299,19 +301,30 @@ impl Drop for Connection<'_> {
     }
 }
 
-/// Hands a message to the machine; continues with whether more can be read.
+/// What there is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// There may be more already.
+    More,
+    /// All that has come has been read.
+    Rest,
+    /// Nothing can be read any more.
+    Unreadable,
+}
+
+/// Hands a message to the machine; continues with what there is to be read.
 fn take_in(
     shared: &Shared,
     session: SessionId,
     message: Option<Result<Message, Error>>,
     unwritten: &mut Unwritten,
-) -> ControlFlow<(), bool> {
+) -> ControlFlow<(), Next> {
     let problem;
     let input = match &message {
         Some(Ok(Message::Text(frame))) => Input::Text { session, frame },
         Some(Ok(Message::Binary(frame))) => Input::Binary { session, frame },
         Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
-            return ControlFlow::Continue(true);
+            return ControlFlow::Continue(Next::More);
         }
         Some(Ok(Message::Close(_))) | None => return ControlFlow::Break(()),
         Some(Err(error)) => {
@@ -332,9 +345,12 @@ fn take_in(
             Input::Unreadable { session, reason }
         }
     };
-    let readable = !matches!(input, Input::Unreadable { .. });
+    let next = match input {
+        Input::Unreadable { .. } => Next::Unreadable,
+        _ => Next::More,
+    };
     shared.hub.take_in(input, unwritten);
-    ControlFlow::Continue(readable)
+    ControlFlow::Continue(next)
 }
 
 /// Sends a Close frame and reads on until the peer has closed as well.

@@ -34,6 +34,8 @@ use crate::{
 /// How soon it is noticed that the wall clock was set, or that the machine was asleep: timers
 /// stand still meanwhile.
 const WALL_CLOCK_WATCH: Duration = Duration::from_secs(1);
+/// How many effects of an input there is always room for.
+const EFFECTS_ROOM: usize = 1_024;
 
 pub(crate) struct Hub {
     /// Itself, for the requests that come back to it.
@@ -270,6 +272,8 @@ impl State {
                 Effect::Report(event) => reports.push(event),
             }
         }
+        // The end of a session may have had many, and leaves no room behind.
+        self.effects.shrink_to(EFFECTS_ROOM);
         reports
     }
 

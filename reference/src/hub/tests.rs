@@ -145,3 +145,13 @@ async fn without_a_schedule_the_wall_clock_is_not_watched() {
     let call_timeout = now.monotonic + Duration::from_secs(30);
     assert_eq!(worker.hub.lock().next_tick(now), Some(call_timeout));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_session_with_many_calls_leaves_no_room_behind() {
+    let worker = Worker::connect().await;
+    for _ in 0..4 * EFFECTS_ROOM {
+        worker.send(r#"{"type":"invokefunction","function_id":"f","data":1}"#);
+    }
+    worker.hub.close(worker.session);
+    assert!(worker.hub.lock().effects.capacity() <= EFFECTS_ROOM);
+}

@@ -39,3 +39,4 @@ mod tls_flags;
 mod tls_http;
 #[cfg(unix)]
 mod tls_ports;
+mod turns;

@@ -23,8 +23,10 @@ use crate::{
     wire::{Action, InvocationResult, InvokeFunction},
 };
 
-/// What a call costs beside its payload: its frame, and the tables.
-const CALL_BYTES_BESIDE_PAYLOAD: usize = 256;
+/// What a call costs beside what its caller has written: the rest of its frame, and the tables.
+const CALL_BYTES_BESIDE_TEXT: usize = 512;
+/// The tables have room for so many at least, so that few calls do not move them.
+const ROOM_MIN: usize = 1_024;
 
 /// A call that has still to be answered.
 #[derive(Debug)]
@@ -113,6 +115,15 @@ impl Calls {
         calls.sort_unstable();
         calls.into_iter().map(|(_, id)| id).collect()
     }
+
+    /// Gives back the room of a crowd of calls that have ended, which pay for it.
+    fn give_room_back(&mut self) {
+        let left = self.in_flight.len().max(ROOM_MIN);
+        if self.in_flight.capacity() / 8 > left {
+            self.in_flight.shrink_to(left * 2);
+            self.exchanges.shrink_to(left * 2);
+        }
+    }
 }
 
 impl Engine {
@@ -179,7 +190,7 @@ impl Engine {
         if let Some(endpoint) = endpoint {
             return self.call_endpoint(session, order, callee, &endpoint, out);
         }
-        let bytes = match self.load_worker(worker, frame.data.get().len()) {
+        let bytes = match self.load_worker(worker, text_bytes(frame)) {
             Ok(bytes) => bytes,
             Err(failure) => {
                 let outcome = Outcome::Failure(&failure);
@@ -195,11 +206,11 @@ impl Engine {
         self.hand_to_worker(worker, id, frame, out);
     }
 
-    /// Counts a call's payload with the worker that has to answer it, so that what waits for one
-    /// that is busy has an end before its session does (D-28).
+    /// Counts a call with the worker that has to answer it, so that what waits for one that is
+    /// busy has an end before its session does (D-28).
     fn load_worker(&mut self, worker: SessionId, bytes: usize) -> Result<usize, Failure> {
         let max = self.settings.call_bytes_per_worker_max;
-        let bytes = bytes.saturating_add(CALL_BYTES_BESIDE_PAYLOAD);
+        let bytes = bytes.saturating_add(CALL_BYTES_BESIDE_TEXT);
         let Some(worker) = self.sessions.get_mut(worker) else {
             return Ok(bytes);
         };
@@ -347,6 +358,7 @@ impl Engine {
 
     fn take_call(&mut self, id: Uuid) -> Option<Call> {
         let call = self.calls.in_flight.remove(&id)?;
+        self.calls.give_room_back();
         self.timers.cancel(call.timer);
         if let Some(held) = self.held_by(call.served_by, &call.origin) {
             held.remove(&call.sequence);
@@ -406,5 +418,91 @@ impl Engine {
         {
             out.push(Effect::CancelRequest { call: id });
         }
+    }
+}
+
+/// How much of a call its caller has written: all that is kept for it, or passed on.
+fn text_bytes(frame: &InvokeFunction<'_>) -> usize {
+    let texts = [&frame.invocation_id, &frame.traceparent, &frame.baggage];
+    let texts = texts.into_iter().flatten().map(|it| it.len());
+    let metadata = frame.metadata.map_or(0, |it| it.get().len());
+    let own = frame.function_id.len() + frame.data.get().len() + metadata;
+    texts.fold(own, usize::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::ROOM_MIN;
+    use crate::{
+        Effect, Engine, Environment, IdSource, Input, Machine, Now, SessionId, Variable, World,
+        wire::Message,
+    };
+
+    #[derive(Default)]
+    struct Ids(u128);
+
+    impl IdSource for Ids {
+        fn next_id(&mut self) -> Uuid {
+            self.0 += 1;
+            Uuid::from_u128(self.0)
+        }
+    }
+
+    struct Nothing;
+
+    impl Environment for Nothing {
+        fn variable(&self, _name: &str) -> Variable {
+            Variable::Missing
+        }
+    }
+
+    #[test]
+    fn a_crowd_of_calls_leaves_no_room_behind() {
+        const CALLS: usize = 20 * ROOM_MIN;
+        let session = SessionId(1);
+        let (mut engine, mut ids) = (Engine::default(), Ids::default());
+        let mut give = |engine: &mut Engine, input: Input<'_>| {
+            let mut effects = Vec::new();
+            let mut world = World {
+                now: Now {
+                    monotonic: std::time::Duration::ZERO,
+                    wall: std::time::Duration::ZERO,
+                },
+                ids: &mut ids,
+                environment: &Nothing,
+            };
+            engine.handle(input, &mut world, &mut effects);
+            effects
+        };
+        give(&mut engine, Input::Connected { session });
+        let frame = r#"{"type":"registerfunction","id":"f"}"#;
+        give(&mut engine, Input::Text { session, frame });
+        let frame = r#"{"type":"invokefunction","function_id":"f","data":1}"#;
+        let mut handed = Vec::new();
+        for _ in 0..CALLS {
+            handed.extend(give(&mut engine, Input::Text { session, frame }));
+        }
+        assert_eq!(engine.calls.in_flight.len(), CALLS);
+        for effect in handed {
+            let Effect::Send { frame, .. } = effect else {
+                panic!("{effect:?}");
+            };
+            let Ok(Message::InvokeFunction(call)) = Message::decode(&frame) else {
+                panic!("{frame}");
+            };
+            let id = call.invocation_id.unwrap();
+            let frame = format!(r#"{{"type":"invocationresult","invocation_id":"{id}"}}"#);
+            give(
+                &mut engine,
+                Input::Text {
+                    session,
+                    frame: &frame,
+                },
+            );
+        }
+        assert_eq!(engine.calls.in_flight.len(), 0);
+        assert!(engine.calls.in_flight.capacity() <= 16 * ROOM_MIN);
     }
 }

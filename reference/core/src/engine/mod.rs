@@ -40,8 +40,8 @@ use crate::{
 pub struct Settings {
     /// How long a worker may take to answer a call (D-15).
     pub call_timeout: Duration,
-    /// How large the payloads of the calls that one worker has still to answer are together, in
-    /// bytes (D-28). A payload that is larger is sent alone.
+    /// How large the calls that one worker has still to answer are together, in bytes, 512 for
+    /// each included (D-28). A call that is larger is sent alone.
     pub call_bytes_per_worker_max: usize,
     /// How many requests to endpoints are made at once (D-28).
     pub requests_max: usize,

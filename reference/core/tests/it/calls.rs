@@ -388,7 +388,7 @@ fn a_caller_that_goes_is_sent_nothing_and_its_call_is_still_answered_once() {
 #[test]
 fn a_busy_worker_is_spared_what_it_could_not_take() {
     let mut lab = Lab::with(Settings {
-        call_bytes_per_worker_max: 2_000,
+        call_bytes_per_worker_max: 2_516,
         ..Settings::default()
     });
     let (worker, caller) = (lab.connect(), lab.connect());
@@ -404,7 +404,7 @@ fn a_busy_worker_is_spared_what_it_could_not_take() {
     let first = lab.frames(worker).remove(0);
     lab.quietly(worker, answer(&first, json!(1)));
     assert_eq!(lab.frames(caller).len(), 1);
-    // Each counts its payload, in quotes, and 256 bytes.
+    // Each counts its payload, in quotes, its id, that of the function, and 512 bytes.
     lab.send(caller, large("c", 742));
     assert_failed(&lab.ask(caller, large("d", 743)), "d", "too_many_requests");
     lab.send(caller, large("d", 742));
@@ -419,6 +419,36 @@ fn a_busy_worker_is_spared_what_it_could_not_take() {
     assert_eq!(lab.frames(other).len(), 1);
     lab.disconnect(worker);
     assert_eq!(lab.frames(caller).len(), 2);
+}
+
+#[test]
+fn all_that_a_caller_writes_counts_with_the_worker_that_is_called() {
+    let counted = |field: &str, value: Value| {
+        let mut lab = Lab::with(Settings {
+            call_bytes_per_worker_max: 3_000,
+            ..Settings::default()
+        });
+        let (worker, caller) = (lab.connect(), lab.connect());
+        lab.function(worker, "f");
+        let mut call = invoke("a", "f");
+        call[field] = value;
+        lab.send(caller, &call);
+        lab.send(caller, call);
+        let refused = lab.frames(caller).len();
+        assert_eq!(lab.frames(worker).len() + refused, 2);
+        refused
+    };
+    let text = json!("x".repeat(1_000));
+    for field in [
+        "invocation_id",
+        "data",
+        "metadata",
+        "traceparent",
+        "baggage",
+    ] {
+        assert_eq!(counted(field, text.clone()), 1, "{field}");
+    }
+    assert_eq!(counted("data", json!(1)), 0);
 }
 
 #[test]

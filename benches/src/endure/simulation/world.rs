@@ -1,0 +1,519 @@
+//! The world around one engine: who is there, what is owed to whom, and what must hold.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
+
+use reference_core::{
+    Effect, Environment, ExchangeId, HttpTriggerRequest, IdSource, Input, Machine, Now, SessionId,
+    Variable,
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Counts;
+use crate::peer::{Heard, invoke};
+
+/// The wall clock starts here, far from the monotonic one.
+const EPOCH: Duration = Duration::from_secs(1_700_000_000);
+/// How much is remembered that a worker could still answer.
+const REMEMBERED: usize = 64;
+/// How many ticks the engine may ask for while nothing but time happens.
+const TICKS_MAX: usize = 200_000;
+const LISTING: &str = "list";
+
+/// A session that is there.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    pub(super) worker_id: String,
+    pub(super) token: String,
+    pub(super) functions: BTreeSet<&'static str>,
+}
+
+/// A trigger that its provider was told of.
+#[derive(Debug)]
+pub(super) struct Announced {
+    pub(super) provider: SessionId,
+    pub(super) id: String,
+    pub(super) trigger_type: String,
+    pub(super) function: String,
+}
+
+pub(super) struct World<M> {
+    machine: M,
+    pub(super) monotonic: Duration,
+    /// How far the wall clock was set forwards.
+    pub(super) set: Duration,
+    ids: Ids,
+    effects: Vec<Effect>,
+    pub(super) live: Vec<(SessionId, Live)>,
+    /// Sessions that have ended, with what they could prove themselves with.
+    pub(super) gone: VecDeque<(SessionId, Live)>,
+    sessions: u64,
+    pub(super) calls: u64,
+    exchanges: u64,
+    owed_answers: HashSet<(SessionId, u64)>,
+    owed_registrations: HashMap<(SessionId, String), u32>,
+    pub(super) owed_responses: Vec<ExchangeId>,
+    /// Calls that workers were handed, by the engine's ids.
+    pub(super) handed: Vec<(SessionId, String)>,
+    pub(super) announced: Vec<Announced>,
+    /// Requests that are under way to endpoints.
+    pub(super) requests: Vec<Uuid>,
+    /// Requests that have been given up.
+    pub(super) given_up: Vec<Uuid>,
+    /// The function that is just being registered.
+    registering: Option<(SessionId, &'static str)>,
+    /// What a list of the engine's own was answered with.
+    listed: Option<Value>,
+    page: Option<String>,
+    pub(super) inputs: u64,
+    pub(super) counts: Counts,
+    hasher: DefaultHasher,
+    pub(super) violation: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Ids(u128);
+
+impl IdSource for Ids {
+    fn next_id(&mut self) -> Uuid {
+        self.0 += 1;
+        Uuid::from_u128(self.0)
+    }
+}
+
+/// An environment with one variable.
+struct Variables;
+
+impl Environment for Variables {
+    fn variable(&self, name: &str) -> Variable {
+        match name {
+            "TOKEN" => Variable::Value("t".to_owned()),
+            _ => Variable::Missing,
+        }
+    }
+}
+
+impl<M: Machine> World<M> {
+    pub(super) fn new(machine: M, digest: u64) -> Self {
+        let mut hasher = DefaultHasher::new();
+        digest.hash(&mut hasher);
+        Self {
+            machine,
+            monotonic: Duration::ZERO,
+            set: Duration::ZERO,
+            ids: Ids::default(),
+            effects: Vec::new(),
+            live: Vec::new(),
+            gone: VecDeque::new(),
+            sessions: 0,
+            calls: 0,
+            exchanges: 0,
+            owed_answers: HashSet::new(),
+            owed_registrations: HashMap::new(),
+            owed_responses: Vec::new(),
+            handed: Vec::new(),
+            announced: Vec::new(),
+            requests: Vec::new(),
+            given_up: Vec::new(),
+            registering: None,
+            listed: None,
+            page: None,
+            inputs: 0,
+            counts: Counts::default(),
+            hasher,
+            violation: None,
+        }
+    }
+
+    pub(super) fn digest(&self) -> u64 {
+        self.hasher.finish()
+    }
+
+    /// Gives an input, and sees to it that what comes out may.
+    pub(super) fn input(&mut self, input: Input<'_>) {
+        self.inputs += 1;
+        let now = Now {
+            monotonic: self.monotonic,
+            wall: EPOCH + self.monotonic + self.set,
+        };
+        let mut world = reference_core::World {
+            now,
+            ids: &mut self.ids,
+            environment: &Variables,
+        };
+        let mut effects = std::mem::take(&mut self.effects);
+        self.machine.handle(input, &mut world, &mut effects);
+        for effect in effects.drain(..) {
+            self.see(effect);
+        }
+        self.effects = effects;
+    }
+
+    /// Notes that something does not hold; only the first time is told.
+    pub(super) fn violated(&mut self, what: String) {
+        self.violation.get_or_insert(what);
+    }
+
+    pub(super) fn connect(&mut self) -> SessionId {
+        self.sessions += 1;
+        self.counts.sessions += 1;
+        let session = SessionId(self.sessions);
+        self.live.push((session, Live::default()));
+        self.input(Input::Connected { session });
+        session
+    }
+
+    pub(super) fn disconnect(&mut self, session: SessionId) {
+        self.forget(session);
+        self.input(Input::Disconnected { session });
+    }
+
+    pub(super) fn send(&mut self, session: SessionId, frame: &str) {
+        self.input(Input::Text { session, frame });
+    }
+
+    /// Calls, and wants an answer.
+    pub(super) fn call(&mut self, session: SessionId, function: &str, data: &str) {
+        let frame = invoke(&self.owe_answer(session), function, data);
+        self.send(session, &frame);
+    }
+
+    /// An id for a call, to which there has to be one answer.
+    pub(super) fn owe_answer(&mut self, session: SessionId) -> String {
+        self.calls += 1;
+        self.counts.calls += 1;
+        self.owed_answers.insert((session, self.calls));
+        format!("c{}", self.calls)
+    }
+
+    /// A registration of a trigger is going to be answered.
+    pub(super) fn owe_registration(&mut self, session: SessionId, id: &str) {
+        let key = (session, id.to_owned());
+        *self.owed_registrations.entry(key).or_default() += 1;
+    }
+
+    pub(super) fn register_function(&mut self, by: SessionId, id: &'static str, frame: &str) {
+        self.registering = Some((by, id));
+        self.send(by, frame);
+        // It is answered if it is refused.
+        if self.registering.take().is_some()
+            && let Some(session) = self.live_mut(by)
+        {
+            session.functions.insert(id);
+        }
+    }
+
+    pub(super) fn unregister_function(&mut self, by: SessionId, id: &'static str) {
+        if let Some(session) = self.live_mut(by) {
+            session.functions.remove(id);
+        }
+        self.send(
+            by,
+            &format!(r#"{{"type":"unregisterfunction","id":"{id}"}}"#),
+        );
+    }
+
+    pub(super) fn request(&mut self, method: &str, target: &str, body: &[u8]) {
+        self.exchanges += 1;
+        self.counts.requests_in += 1;
+        let exchange = ExchangeId(self.exchanges);
+        self.owed_responses.push(exchange);
+        let request = HttpTriggerRequest {
+            method,
+            target,
+            headers: &[
+                ("host", b"localhost"),
+                ("content-type", b"application/json"),
+            ],
+            body,
+        };
+        self.input(Input::HttpRequest { exchange, request });
+    }
+
+    /// Lets time pass, from one deadline to the next.
+    pub(super) fn wait(&mut self, duration: Duration) {
+        let until = self.monotonic + duration;
+        for _ in 0..TICKS_MAX {
+            let next = self.machine.next_deadline().map(|it| it.at);
+            match next.filter(|at| *at <= until) {
+                Some(at) => {
+                    self.monotonic = self.monotonic.max(at);
+                    self.tick();
+                }
+                None => {
+                    self.monotonic = until;
+                    return self.tick();
+                }
+            }
+            if self.violation.is_some() {
+                return;
+            }
+        }
+        self.violated("the engine asks for ticks without end".to_owned());
+    }
+
+    /// Ticks the engine if it wants to be.
+    pub(super) fn tick_if_due(&mut self) {
+        let deadline = self.machine.next_deadline();
+        if deadline.is_some_and(|it| it.at <= self.monotonic) {
+            self.tick();
+        }
+    }
+
+    pub(super) fn tick(&mut self) {
+        self.input(Input::Tick);
+        let next = self.machine.next_deadline();
+        if let Some(next) = next.filter(|it| it.at <= self.monotonic) {
+            self.violated(format!("after a tick, {:?} is still due", next.reason));
+        }
+    }
+
+    pub(super) fn unregister_triggers(&mut self) {
+        for session in self.session_ids() {
+            for id in super::steps::TRIGGERS {
+                self.send(
+                    session,
+                    &format!(r#"{{"type":"unregistertrigger","id":"{id}"}}"#),
+                );
+            }
+        }
+    }
+
+    pub(super) fn disconnect_all(&mut self) {
+        for session in self.session_ids() {
+            self.disconnect(session);
+        }
+    }
+
+    pub(super) fn shut_down(&mut self) {
+        self.input(Input::Shutdown);
+        let left = self.live.len();
+        if left > 0 {
+            self.violated(format!("{left} sessions are not closed by a stop"));
+        }
+    }
+
+    /// Nobody waits for anything.
+    pub(super) fn nothing_is_owed(&mut self, when: &str) {
+        let owed = [
+            ("answers to calls", self.owed_answers.len()),
+            ("results of registrations", self.owed_registrations.len()),
+            ("answers to HTTP requests", self.owed_responses.len()),
+        ];
+        for (what, count) in owed.iter().filter(|(_, count)| *count > 0) {
+            self.violated(format!("{when}, {count} {what} are owed"));
+        }
+    }
+
+    /// Nobody is there, and nothing of theirs is.
+    pub(super) fn nothing_is_left(&mut self) {
+        self.nothing_is_owed("after the last session");
+        if !self.requests.is_empty() {
+            let count = self.requests.len();
+            self.violated(format!("{count} requests are under way for nobody"));
+        }
+        self.request("GET", "/metrics", b"");
+        let page = self.page.take().unwrap_or_default();
+        for gauge in [
+            "sessions",
+            "functions",
+            "triggers",
+            "trigger_types",
+            "calls_in_flight",
+        ] {
+            let line = format!("\nreference_{gauge} 0\n");
+            if !page.contains(&line) {
+                self.violated(format!("{gauge} are left: {page}"));
+            }
+        }
+    }
+
+    /// The engine's own lists: what is registered is what sessions that are there have registered.
+    pub(super) fn compare_lists(&mut self) {
+        let observer = self.connect();
+        let functions = self.list(observer, "functions");
+        let listed = ids(&functions, "functions", "function_id");
+        let served = self.live.iter().flat_map(|(_, it)| &it.functions);
+        let served: BTreeSet<String> = served.map(|id| (*id).to_owned()).collect();
+        if listed != served {
+            self.violated(format!("functions {listed:?}, and not {served:?}"));
+        }
+        let workers: BTreeSet<String> = self
+            .live
+            .iter()
+            .map(|(_, it)| it.worker_id.clone())
+            .collect();
+        let triggers = self.list(observer, "registered-triggers");
+        let owners = ids(&triggers, "registered_triggers", "worker_id");
+        if !owners.is_subset(&workers) {
+            self.violated(format!("triggers of {owners:?}, and there are {workers:?}"));
+        }
+        self.disconnect(observer);
+    }
+
+    fn list(&mut self, observer: SessionId, what: &str) -> Value {
+        let function = format!("engine::{what}::list");
+        self.send(observer, &invoke(LISTING, &function, "{}"));
+        self.listed.take().unwrap_or_default()
+    }
+
+    pub(super) fn session_ids(&self) -> Vec<SessionId> {
+        self.live.iter().map(|(id, _)| *id).collect()
+    }
+
+    fn is_live(&self, session: SessionId) -> bool {
+        self.live.iter().any(|(id, _)| *id == session)
+    }
+
+    fn live_mut(&mut self, session: SessionId) -> Option<&mut Live> {
+        let mut live = self.live.iter_mut();
+        live.find(|(id, _)| *id == session).map(|(_, it)| it)
+    }
+
+    /// A session has ended: nobody waits there any more.
+    fn forget(&mut self, session: SessionId) {
+        let Some(at) = self.live.iter().position(|(id, _)| *id == session) else {
+            return;
+        };
+        let gone = self.live.remove(at);
+        self.gone.push_back(gone);
+        if self.gone.len() > REMEMBERED {
+            self.gone.pop_front();
+        }
+        self.owed_answers.retain(|(owner, _)| *owner != session);
+        self.owed_registrations
+            .retain(|(owner, _), _| *owner != session);
+    }
+
+    fn see(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send { session, frame } => {
+                (session, &frame).hash(&mut self.hasher);
+                if !self.is_live(session) {
+                    return self.violated(format!("sent to {session:?}, which has ended: {frame}"));
+                }
+                self.hear(session, &frame);
+            }
+            Effect::Close { session, code, .. } => {
+                (session, code.number()).hash(&mut self.hasher);
+                if !self.is_live(session) {
+                    self.violated(format!("closed {session:?}, which has ended"));
+                }
+                self.forget(session);
+            }
+            Effect::Request(request) => {
+                self.counts.requests_out += 1;
+                (request.call, &request.body).hash(&mut self.hasher);
+                self.requests.push(request.call);
+            }
+            Effect::CancelRequest { call } => {
+                call.hash(&mut self.hasher);
+                match self.requests.iter().position(|it| *it == call) {
+                    Some(at) => self.requests.swap_remove(at),
+                    None => {
+                        return self.violated("gave up a request that is not under way".to_owned());
+                    }
+                };
+                self.given_up.push(call);
+                if self.given_up.len() > REMEMBERED {
+                    self.given_up.swap_remove(0);
+                }
+            }
+            Effect::Respond { exchange, answer } => {
+                (exchange, answer.status).hash(&mut self.hasher);
+                match self.owed_responses.iter().position(|it| *it == exchange) {
+                    Some(at) => self.owed_responses.swap_remove(at),
+                    None => return self.violated(format!("{exchange:?} is not waited for")),
+                };
+                if answer.status == 200 && answer.body.starts_with(b"# HELP") {
+                    self.page = String::from_utf8(answer.body.to_vec()).ok();
+                }
+            }
+            Effect::Report(_) => {}
+        }
+    }
+
+    fn hear(&mut self, session: SessionId, frame: &str) {
+        let Ok(heard) = Heard::read(frame) else {
+            return self.violated(format!("sent what cannot be read: {frame}"));
+        };
+        match heard.kind {
+            "workerregistered" => {
+                if let Some(live) = self.live_mut(session) {
+                    live.worker_id = heard.worker_id.unwrap_or_default().into_owned();
+                    live.token = heard.reattach_token.unwrap_or_default().into_owned();
+                }
+            }
+            "invokefunction" => {
+                let id = heard.invocation_id.unwrap_or_default().into_owned();
+                keep(&mut self.handed, (session, id));
+            }
+            "invocationresult" => self.hear_answer(session, &heard, frame),
+            "functionregistrationresult" => {
+                let registering = self.registering.take();
+                let is_it = |(by, id): (SessionId, &str)| {
+                    by == session && heard.id.as_deref() == Some(id) && heard.code().is_some()
+                };
+                if !registering.is_some_and(is_it) {
+                    self.violated(format!("not asked for: {frame}"));
+                }
+            }
+            "triggerregistrationresult" => {
+                let key = (session, heard.id.unwrap_or_default().into_owned());
+                match self.owed_registrations.remove(&key) {
+                    None => self.violated(format!("not asked for by {session:?}: {frame}")),
+                    Some(1) => {}
+                    Some(more) => {
+                        self.owed_registrations.insert(key, more - 1);
+                    }
+                }
+            }
+            "registertrigger" => {
+                let text =
+                    |it: Option<std::borrow::Cow<'_, str>>| it.unwrap_or_default().into_owned();
+                let announced = Announced {
+                    provider: session,
+                    id: text(heard.id),
+                    trigger_type: text(heard.trigger_type),
+                    function: text(heard.function_id),
+                };
+                keep(&mut self.announced, announced);
+            }
+            _ => {}
+        }
+    }
+
+    fn hear_answer(&mut self, session: SessionId, heard: &Heard<'_>, frame: &str) {
+        let id = heard.invocation_id.as_deref().unwrap_or_default();
+        if id == LISTING {
+            self.listed = heard
+                .result
+                .and_then(|it| serde_json::from_str(it.get()).ok());
+            return;
+        }
+        self.counts.answers += 1;
+        let number = id.strip_prefix('c').and_then(|it| it.parse().ok());
+        let was_owed = number.is_some_and(|number| self.owed_answers.remove(&(session, number)));
+        if !was_owed {
+            self.violated(format!("not waited for by {session:?}: {frame}"));
+        }
+    }
+}
+
+/// Remembers one more; what is forgotten is never answered.
+fn keep<T>(list: &mut Vec<T>, one: T) {
+    if list.len() == REMEMBERED {
+        list.swap_remove(0);
+    }
+    list.push(one);
+}
+
+fn ids(list: &Value, field: &str, id: &str) -> BTreeSet<String> {
+    let entries = list.get(field).and_then(Value::as_array);
+    let ids = entries.into_iter().flatten().filter_map(|it| it.get(id));
+    ids.filter_map(Value::as_str).map(str::to_owned).collect()
+}

@@ -1,0 +1,68 @@
+//! Sessions are served in turn, however much one of them sends.
+
+use std::sync::{Arc, Mutex};
+
+use futures_util::SinkExt;
+use reference::{
+    Options, Server,
+    core::{Deadline, Effect, Engine, Input, Machine, SessionId, World},
+};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::client::Client;
+
+/// Less than what the library and the system take at once.
+const FRAMES: usize = 2_500;
+const PING: &str = r#"{"type":"ping"}"#;
+
+/// An engine, and who has sent the frames that it was given.
+struct Observed {
+    engine: Engine,
+    senders: Arc<Mutex<Vec<SessionId>>>,
+}
+
+impl Machine for Observed {
+    fn handle(&mut self, input: Input<'_>, world: &mut World<'_>, effects: &mut Vec<Effect>) {
+        if let Input::Text { session, .. } = input {
+            self.senders.lock().unwrap().push(session);
+        }
+        self.engine.handle(input, world, effects);
+    }
+
+    fn next_deadline(&self) -> Option<Deadline> {
+        self.engine.next_deadline()
+    }
+}
+
+/// On one thread the server does nothing before the test waits for something.
+#[tokio::test]
+async fn a_session_that_sends_a_lot_does_not_keep_the_others_waiting() {
+    let senders = Arc::default();
+    let options = Options {
+        machine: Box::new(Observed {
+            engine: Engine::default(),
+            senders: Arc::clone(&senders),
+        }),
+        ..Options::default()
+    };
+    let server = Server::bind("127.0.0.1:0", options).await.unwrap();
+    let mut greedy = Client::connect(&server.url()).await;
+    let mut quiet = Client::connect(&server.url()).await;
+    for _ in 0..FRAMES {
+        greedy.socket.feed(Message::text(PING)).await.unwrap();
+    }
+    greedy.socket.flush().await.unwrap();
+    quiet.send(PING).await;
+    assert_eq!(quiet.text().await, r#"{"type":"pong"}"#);
+    for _ in 0..FRAMES {
+        greedy.text().await;
+    }
+    let senders = senders.lock().unwrap().clone();
+    let quiet = *senders.iter().max().unwrap();
+    let waited = senders.iter().position(|sender| *sender == quiet).unwrap();
+    assert!(
+        waited < FRAMES / 10,
+        "after {waited} frames of another session"
+    );
+    server.shutdown().await;
+}
