@@ -1,18 +1,18 @@
-//! What the core costs by itself: frames read and written, a call there and back, a
-//! registration. `cargo bench -p benches` measures, `cargo test --benches` only tries them out.
+//! What the core costs by itself: frames read and written, and a call there and back.
+//! `cargo bench -p benches` measures, `cargo test -p benches --benches` only tries them out.
 
 #![allow(clippy::expect_used, missing_docs, reason = "benchmarks")]
 
-mod common;
-
 use std::{fs, hint::black_box, path::Path};
 
+use ::benches::{
+    Bench,
+    frames::{EACH, call, function, payload, result},
+};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use reference_core::wire::Message;
-use serde_json::Value;
-use uuid::Uuid;
 
-use self::common::Bench;
+const PAYLOAD_BYTES: [usize; 3] = [1 << 10, 64 << 10, 1 << 20];
 
 /// The JSON blocks of the documents that are frames.
 fn blocks() -> Vec<(String, String)> {
@@ -35,9 +35,28 @@ fn blocks() -> Vec<(String, String)> {
     blocks
 }
 
+/// One of each type, by its name.
+fn each() -> impl Iterator<Item = (String, String)> {
+    EACH.into_iter().map(|text| {
+        let kind = Message::decode(text).expect("a frame").kind();
+        (kind.to_owned(), text.to_owned())
+    })
+}
+
+/// Those that carry payloads, with payloads of each size.
+fn laden() -> impl Iterator<Item = (String, String)> {
+    PAYLOAD_BYTES.into_iter().flat_map(|bytes| {
+        let payload = payload(bytes);
+        [
+            (format!("invokefunction, {bytes} bytes"), call(&payload)),
+            (format!("invocationresult, {bytes} bytes"), result(&payload)),
+        ]
+    })
+}
+
 fn frames(c: &mut Criterion) {
     let mut group = c.benchmark_group("frame");
-    for (name, text) in blocks() {
+    for (name, text) in blocks().into_iter().chain(each()).chain(laden()) {
         group.throughput(Throughput::Bytes(text.len() as u64));
         group.bench_function(format!("decode/{name}"), |b| {
             b.iter(|| Message::decode(black_box(&text)).expect("a frame"));
@@ -52,53 +71,21 @@ fn frames(c: &mut Criterion) {
 
 fn calls(c: &mut Criterion) {
     let mut group = c.benchmark_group("call");
-    for bytes in [2_usize, 1 << 10, 64 << 10] {
+    for bytes in [2].into_iter().chain(PAYLOAD_BYTES) {
         let mut bench = Bench::new(2);
-        bench.text(0, r#"{"type":"registerfunction","id":"f"}"#);
-        let payload = Value::from("x".repeat(bytes)).to_string();
-        let call = format!(
-            r#"{{"type":"invokefunction","invocation_id":"i","function_id":"f","data":{payload}}}"#
-        );
+        bench.text(0, &function("f"));
+        let payload = payload(bytes);
+        let call = call(&payload);
         group.throughput(Throughput::Elements(1));
         group.bench_function(format!("there and back/{bytes} bytes"), |b| {
             b.iter(|| {
                 bench.text(1, &call);
-                let id = Uuid::from_u128(bench.ids.0);
-                let answer = format!(
-                    r#"{{"type":"invocationresult","invocation_id":"{id}","result":{payload}}}"#
-                );
-                black_box(bench.text(0, &answer)).len()
+                black_box(bench.answer(0, &payload)).len()
             });
         });
     }
     group.finish();
 }
 
-fn registrations(c: &mut Criterion) {
-    let mut group = c.benchmark_group("register and unregister");
-    for standing in [10, 1_000, 100_000] {
-        let mut bench = Bench::new(1);
-        for index in 0..standing {
-            bench.text(
-                0,
-                &format!(r#"{{"type":"registerfunction","id":"f{index}"}}"#),
-            );
-        }
-        group.bench_function(format!("function/{standing} standing"), |b| {
-            b.iter(|| {
-                bench.text(0, r#"{"type":"registerfunction","id":"one more"}"#);
-                black_box(bench.text(0, r#"{"type":"unregisterfunction","id":"one more"}"#)).len()
-            });
-        });
-        group.bench_function(format!("queue trigger/{standing} functions standing"), |b| {
-            b.iter(|| {
-                bench.text(0, r#"{"type":"registertrigger","id":"t","trigger_type":"queue","function_id":"f1","config":{"queue_name":"q"}}"#);
-                black_box(bench.text(0, r#"{"type":"unregistertrigger","id":"t"}"#)).len()
-            });
-        });
-    }
-    group.finish();
-}
-
-criterion_group!(benches, frames, calls, registrations);
+criterion_group!(benches, frames, calls);
 criterion_main!(benches);

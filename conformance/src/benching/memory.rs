@@ -1,8 +1,8 @@
 //! What an engine takes that was started here.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
-use conformance::load::{Kind, LoadError, Registrations};
+use conformance::load::{Kind, LoadError, Registrations, resident};
 use tokio::time::{Instant, sleep};
 
 const FUNCTIONS: usize = 100_000;
@@ -46,12 +46,4 @@ pub(super) async fn measure(
         with_functions,
         afterwards,
     }))
-}
-
-/// What Linux says that a process takes.
-fn resident(process: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
-    Some(kib * 1_024)
 }

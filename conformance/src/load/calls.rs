@@ -66,13 +66,40 @@ impl Calls {
         payload_bytes: usize,
         patience: Duration,
     ) -> Result<Self, LoadError> {
+        Self::open_for(url, hello, "", payload_bytes, patience).await
+    }
+
+    /// The same for a function that the engine calls by requests to an endpoint.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be.
+    pub async fn over_http(
+        url: &str,
+        hello: bool,
+        endpoint: &str,
+        payload_bytes: usize,
+        patience: Duration,
+    ) -> Result<Self, LoadError> {
+        let invocation = format!(r#","invocation":{{"url":"{endpoint}"}}"#);
+        Self::open_for(url, hello, &invocation, payload_bytes, patience).await
+    }
+
+    /// With more fields for the function's registration.
+    async fn open_for(
+        url: &str,
+        hello: bool,
+        fields: &str,
+        payload_bytes: usize,
+        patience: Duration,
+    ) -> Result<Self, LoadError> {
         let run = Uuid::from_u128(Uuid::new_v4().as_u128() & !COUNTED);
         let function = format!("bench-{}", run.simple());
         // The worker first: a relay passes on what its second connection says to its first.
         let mut worker = Peer::connect(url, hello, patience).await?;
         worker
             .send(format!(
-                r#"{{"type":"registerfunction","id":"{function}"}}"#
+                r#"{{"type":"registerfunction","id":"{function}"{fields}}}"#
             ))
             .await?;
         worker.fence().await?;

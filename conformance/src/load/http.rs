@@ -10,10 +10,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{
-    Figures, LoadError, Served,
-    peer::{Heard, Peer},
-};
+use super::{Figures, LoadError, Served, peer::Peer};
 use crate::exchange::{self, Client};
 
 /// An empty answer.
@@ -53,29 +50,10 @@ impl Requests {
     ) -> Result<Self, LoadError> {
         let id = format!("bench-{}", Uuid::new_v4().simple());
         let mut worker = Peer::connect(url, hello, patience).await?;
-        worker
-            .send(format!(r#"{{"type":"registerfunction","id":"{id}"}}"#))
-            .await?;
-        worker
-            .send(format!(
-                r#"{{"type":"registertrigger","id":"{id}","trigger_type":"http","function_id":"{id}","config":{{"path":"/{id}","method":"GET"}}}}"#
-            ))
-            .await?;
-        loop {
-            let frame = worker.hear("the result of a registration").await?;
-            let Some(heard) = Heard::read(&frame) else {
-                continue;
-            };
-            if heard.kind == "triggerregistrationresult" && heard.id == Some(&*id) {
-                if let Some(refusal) = heard.refusal() {
-                    return Err(LoadError::Refused {
-                        what: "an http trigger",
-                        answer: refusal.to_owned(),
-                    });
-                }
-                break;
-            }
-        }
+        worker.register_function(&id).await?;
+        let config = format!(r#"{{"path":"/{id}","method":"GET"}}"#);
+        worker.register_trigger(&id, "http", &id, &config).await?;
+        worker.trigger_registered("an http trigger", &id).await?;
         let worker = tokio::spawn(async move { while worker.serve(Some(RESULT)).await.is_ok() {} });
         Ok(Self {
             worker: Some(worker),

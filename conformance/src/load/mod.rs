@@ -5,16 +5,23 @@
 //! nothing but pass frames on.
 
 mod calls;
+mod crowd;
 mod figures;
+mod firing;
 mod http;
+mod memory;
 mod peer;
+mod queue;
 mod registering;
 mod relay;
 
 pub use self::{
     calls::{Calls, Served},
+    crowd::Crowd,
     figures::{Figures, Spread},
     http::Requests,
+    memory::resident,
+    queue::Messages,
     registering::{Kind, Registering, Registrations},
     relay::{HttpFloor, Relay},
 };

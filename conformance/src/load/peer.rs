@@ -105,18 +105,86 @@ impl Peer {
     /// Answers the next frame, if it is a call: with a result, or with its own data.
     pub(super) async fn serve(&mut self, result: Option<&str>) -> Result<(), LoadError> {
         let frame = self.next().await?;
-        if let Some(call) = Heard::read(&frame)
-            && call.kind == "invokefunction"
-            && let Some(id) = call.invocation_id
-        {
-            let data = call.data.map_or("null", RawValue::get);
-            let (function, result) = (call.function_id, result.unwrap_or(data));
-            let answer = format!(
-                r#"{{"type":"invocationresult","invocation_id":"{id}","function_id":"{function}","result":{result}}}"#
-            );
-            self.send(answer).await?;
+        if let Some(call) = Heard::read(&frame) {
+            self.answer(&call, result).await?;
         }
         Ok(())
+    }
+
+    /// Answers a frame, likewise; whether it was a call.
+    pub(super) async fn answer(
+        &mut self,
+        call: &Heard<'_>,
+        result: Option<&str>,
+    ) -> Result<bool, LoadError> {
+        let Some(id) = call.invocation_id.filter(|_| call.kind == "invokefunction") else {
+            return Ok(false);
+        };
+        let data = call.data.map_or("null", RawValue::get);
+        let (function, result) = (call.function_id, result.unwrap_or(data));
+        let answer = format!(
+            r#"{{"type":"invocationresult","invocation_id":"{id}","function_id":"{function}","result":{result}}}"#
+        );
+        self.send(answer).await?;
+        Ok(true)
+    }
+
+    pub(super) async fn register_function(&mut self, id: &str) -> Result<(), LoadError> {
+        self.send(format!(r#"{{"type":"registerfunction","id":"{id}"}}"#))
+            .await
+    }
+
+    pub(super) async fn register_trigger(
+        &mut self,
+        id: &str,
+        trigger_type: &str,
+        function: &str,
+        config: &str,
+    ) -> Result<(), LoadError> {
+        self.send(format!(
+            r#"{{"type":"registertrigger","id":"{id}","trigger_type":"{trigger_type}","function_id":"{function}","config":{config}}}"#
+        ))
+        .await
+    }
+
+    /// Takes a `function` or a `trigger` back.
+    pub(super) async fn unregister(&mut self, what: &str, id: &str) -> Result<(), LoadError> {
+        self.send(format!(r#"{{"type":"unregister{what}","id":"{id}"}}"#))
+            .await
+    }
+
+    /// Puts an empty message into a queue.
+    pub(super) async fn enqueue(&mut self, queue: &str) -> Result<(), LoadError> {
+        self.send(format!(
+            r#"{{"type":"invokefunction","function_id":"enqueue","data":{{"queue_name":"{queue}","data":null}}}}"#
+        ))
+        .await
+    }
+
+    /// Waits until the trigger has been registered whose id begins so.
+    pub(super) async fn trigger_registered(
+        &mut self,
+        what: &'static str,
+        id: &str,
+    ) -> Result<(), LoadError> {
+        loop {
+            let frame = self.hear("the result of a registration").await?;
+            let Some(heard) = Heard::read(&frame) else {
+                continue;
+            };
+            if heard.kind != "triggerregistrationresult"
+                || heard.id.is_none_or(|it| !it.starts_with(id))
+            {
+                continue;
+            }
+            return match heard.refusal() {
+                None => Ok(()),
+                Some(answer) => Err(LoadError::Refused {
+                    what,
+                    answer: answer.to_owned(),
+                }),
+            };
+        }
     }
 
     /// Listens for the answer to a WebSocket ping: an engine that handles what a session sends in

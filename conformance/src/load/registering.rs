@@ -5,10 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{
-    LoadError,
-    peer::{Heard, Peer},
-};
+use super::{LoadError, peer::Peer};
 
 /// How many registrations of triggers are without an answer at once.
 const AT_ONCE: usize = 256;
@@ -22,7 +19,7 @@ pub enum Kind {
     Function,
     /// Triggers for a path each.
     Http,
-    /// Triggers for one time each hour.
+    /// Triggers for New Year, so that none fires under the load.
     Cron,
     /// Triggers for a thousand queues.
     Queue,
@@ -53,13 +50,13 @@ impl Kind {
             ),
             Self::Cron => (
                 "cron",
-                r#"{"schedule":"0 * * * *","timezone":"UTC"}"#.to_owned(),
+                r#"{"schedule":"0 0 1 1 *","timezone":"UTC"}"#.to_owned(),
             ),
             Self::Queue => (
                 "queue",
                 format!(
-                    r#"{{"queue_name":"{run}-{}","batch_size":10,"visibility_timeout":30}}"#,
-                    number % QUEUES
+                    r#"{{"queue_name":"{}","batch_size":10,"visibility_timeout":30}}"#,
+                    queue(run, number)
                 ),
             ),
         })
@@ -69,10 +66,11 @@ impl Kind {
 /// A session that registers.
 #[derive(Debug)]
 pub struct Registrations {
-    peer: Peer,
-    run: String,
-    kind: Kind,
-    begun: usize,
+    pub(super) peer: Peer,
+    pub(super) run: String,
+    pub(super) kind: Kind,
+    /// How many are there.
+    pub(super) begun: usize,
 }
 
 /// How registering so many went.
@@ -108,8 +106,7 @@ impl Registrations {
     ) -> Result<Self, LoadError> {
         let mut peer = Peer::connect(url, hello, patience).await?;
         let run = format!("bench-{}", Uuid::new_v4().simple());
-        peer.send(format!(r#"{{"type":"registerfunction","id":"{run}"}}"#))
-            .await?;
+        peer.register_function(&run).await?;
         peer.fence().await?;
         Ok(Self {
             peer,
@@ -139,9 +136,7 @@ impl Registrations {
     async fn register_functions(&mut self, count: usize) -> Result<(), LoadError> {
         for _ in 0..count {
             let label = self.label();
-            self.peer
-                .send(format!(r#"{{"type":"registerfunction","id":"{label}"}}"#))
-                .await?;
+            self.peer.register_function(&label).await?;
         }
         self.peer.fence().await
     }
@@ -154,31 +149,33 @@ impl Registrations {
                 let Some((trigger_type, config)) = self.kind.trigger(&self.run, self.begun) else {
                     return Ok(());
                 };
-                let function = &self.run;
-                let frame = format!(
-                    r#"{{"type":"registertrigger","id":"{label}","trigger_type":"{trigger_type}","function_id":"{function}","config":{config}}}"#
-                );
-                self.peer.send(frame).await?;
+                self.peer
+                    .register_trigger(&label, trigger_type, &self.run, &config)
+                    .await?;
                 sent += 1;
             }
-            let frame = self.peer.hear("the result of a registration").await?;
-            let Some(heard) = Heard::read(&frame) else {
-                continue;
-            };
-            if heard.kind != "triggerregistrationresult"
-                || heard.id.is_none_or(|id| !id.starts_with(&self.run))
-            {
-                continue;
-            }
-            if let Some(refusal) = heard.refusal() {
-                return Err(LoadError::Refused {
-                    what: "a trigger",
-                    answer: refusal.to_owned(),
-                });
-            }
+            self.peer.trigger_registered("a trigger", &self.run).await?;
             answered += 1;
         }
         Ok(())
+    }
+
+    /// Takes so many of the latest back.
+    ///
+    /// # Errors
+    ///
+    /// When the engine ends the session, or does not answer.
+    pub async fn unregister(&mut self, count: usize) -> Result<(), LoadError> {
+        let what = match self.kind {
+            Kind::Function => "function",
+            Kind::Http | Kind::Cron | Kind::Queue => "trigger",
+        };
+        for _ in 0..count.min(self.begun) {
+            let label = format!("{}-{}", self.run, self.begun);
+            self.peer.unregister(what, &label).await?;
+            self.begun -= 1;
+        }
+        self.peer.fence().await
     }
 
     fn label(&mut self) -> String {
@@ -186,8 +183,17 @@ impl Registrations {
         format!("{}-{}", self.run, self.begun)
     }
 
+    /// The queue of the trigger with this number.
+    pub(super) fn queue(&self, number: usize) -> String {
+        queue(&self.run, number)
+    }
+
     /// Ends the session, and with it its registrations.
     pub async fn close(self) {
         self.peer.close().await;
     }
+}
+
+fn queue(run: &str, number: usize) -> String {
+    format!("{run}-{}", number % QUEUES)
 }

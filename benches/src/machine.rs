@@ -1,7 +1,5 @@
 //! An engine without a world around it.
 
-#![allow(dead_code, reason = "each benchmark uses a part of it")]
-
 use std::time::Duration;
 
 use reference_core::{
@@ -11,7 +9,8 @@ use reference_core::{
 use uuid::Uuid;
 
 /// Ids that cost nothing, so that the engine's own work is measured.
-pub(crate) struct Counter(pub(crate) u128);
+#[derive(Debug)]
+pub struct Counter(u128);
 
 impl IdSource for Counter {
     fn next_id(&mut self) -> Uuid {
@@ -29,16 +28,19 @@ impl Environment for NoEnvironment {
 }
 
 /// An engine whose monotonic clock stands still.
-pub(crate) struct Bench {
+#[derive(Debug)]
+pub struct Bench {
     engine: Engine,
-    pub(crate) ids: Counter,
+    ids: Counter,
     effects: Vec<Effect>,
     /// The wall clock.
-    pub(crate) wall: Duration,
+    pub wall: Duration,
 }
 
 impl Bench {
-    pub(crate) fn new(sessions: u64) -> Self {
+    /// With so many sessions, whose numbers begin with 0.
+    #[must_use]
+    pub fn new(sessions: u64) -> Self {
         let mut bench = Self {
             engine: Engine::new(Settings::default()),
             ids: Counter(0),
@@ -53,7 +55,8 @@ impl Bench {
         bench
     }
 
-    pub(crate) fn input(&mut self, input: Input<'_>) -> &[Effect] {
+    /// Handles an input; what comes of it.
+    pub fn input(&mut self, input: Input<'_>) -> &[Effect] {
         let mut world = World {
             now: Now {
                 monotonic: Duration::ZERO,
@@ -67,10 +70,20 @@ impl Bench {
         &self.effects
     }
 
-    pub(crate) fn text(&mut self, session: u64, frame: &str) -> &[Effect] {
+    /// Handles a frame of a session's; what comes of it.
+    pub fn text(&mut self, session: u64, frame: &str) -> &[Effect] {
         self.input(Input::Text {
             session: SessionId(session),
             frame,
         })
+    }
+
+    /// Has a session answer the call that was made last.
+    pub fn answer(&mut self, session: u64, result: &str) -> &[Effect] {
+        let id = Uuid::from_u128(self.ids.0);
+        self.text(
+            session,
+            &format!(r#"{{"type":"invocationresult","invocation_id":"{id}","result":{result}}}"#),
+        )
     }
 }
