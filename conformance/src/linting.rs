@@ -9,7 +9,7 @@ use std::{
 use conformance::{
     assets,
     ledger::Ledger,
-    lint::{self, File, Finding, Severity},
+    lint::{File, Finding, Linter, Severity},
 };
 use serde_json::json;
 
@@ -23,8 +23,8 @@ use crate::{
 pub(crate) fn lint(args: &LintArgs, out: &mut dyn Write) -> Result<Exit, Problem> {
     let ledger = Ledger::embedded().map_err(|error| Problem::new(Exit::OurFault, error))?;
     let files = files(&args.paths)?;
-    let findings =
-        lint::lint(&files, &ledger).map_err(|error| Problem::new(Exit::OurFault, error))?;
+    let linter = Linter::new(&ledger).map_err(|error| Problem::new(Exit::OurFault, error))?;
+    let findings = linter.lint(&files);
     let written = match args.format {
         LintFormat::Human => human(&files, &findings, out),
         LintFormat::Json => as_json(&files, &findings, out),

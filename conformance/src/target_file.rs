@@ -137,19 +137,30 @@ impl TargetFile {
     ///
     /// A [`TargetFileError`] that says where it is wrong.
     pub fn read(path: &Path) -> Result<Self, TargetFileError> {
-        let shown = || path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|source| TargetFileError::Io {
-            path: shown(),
-            source,
-        })?;
-        let file: Self = serde_json::from_str(&text).map_err(|error| TargetFileError::Format {
-            path: shown(),
+        let shown = path.display().to_string();
+        match fs::read_to_string(path) {
+            Ok(text) => Self::from_text(&shown, &text),
+            Err(source) => Err(TargetFileError::Io {
+                path: shown,
+                source,
+            }),
+        }
+    }
+
+    /// Reads a text, as if it stood in the file of that path.
+    ///
+    /// # Errors
+    ///
+    /// A [`TargetFileError`] that says where it is wrong.
+    pub fn from_text(path: &str, text: &str) -> Result<Self, TargetFileError> {
+        let file: Self = serde_json::from_str(text).map_err(|error| TargetFileError::Format {
+            path: path.to_owned(),
             line: error.line(),
             column: error.column(),
             problem: error.to_string(),
         })?;
         file.check().map_err(|problem| TargetFileError::Content {
-            path: shown(),
+            path: path.to_owned(),
             problem,
         })?;
         Ok(file)

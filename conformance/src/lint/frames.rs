@@ -18,6 +18,7 @@ const OF_FRAMES: [&str; 5] = ["send", "expect", "expect_all", "expect_one", "qui
 const NAMED_ONLY: &str = "registrationrejected";
 
 /// The fields of every frame, by its type; a frame has one schema towards each side.
+#[derive(Debug)]
 pub(super) struct Frames(BTreeMap<String, BTreeSet<String>>);
 
 impl Frames {

@@ -60,49 +60,73 @@ pub struct Finding {
     pub message: String,
 }
 
-/// Everything that there is to say of files, in their order and from top to bottom.
-///
-/// # Errors
-///
-/// If what the suite carries with it cannot be used; a test sees that it can.
-pub fn lint(files: &[File], ledger: &Ledger) -> Result<Vec<Finding>, String> {
-    let shapes = Shapes {
-        case: Shape::embedded("case.json")?,
-        target: Shape::embedded("target.json")?,
-        frames: Frames::embedded(),
-    };
-    let mut read: Vec<Reading<'_>> = files
-        .iter()
-        .map(|file| Reading::of(file, &shapes, ledger))
-        .collect();
-    ids_over_files(&mut read);
-    let given: Vec<String> = read
-        .iter()
-        .filter_map(|it| it.case.as_ref()?.probes.clone())
-        .collect();
-    let carried = carried_probes();
-    for reading in &mut read {
-        let needs = reading.case.as_ref().map(|it| it.needs.clone());
-        for (index, need) in needs.into_iter().flatten().enumerate() {
-            let probed = given.contains(&need) || carried.contains(&need);
-            if !probed {
-                let message = format!(
-                    "no case probes for the feature `{need}`; add one with \"probes\": \
-                     \"{need}\", or take it out"
-                );
-                reading.add(&format!("/needs/{index}"), Severity::Fault, message);
+/// Knows what files may hold.
+#[derive(Debug)]
+pub struct Linter<'l> {
+    ledger: &'l Ledger,
+    shapes: Shapes,
+    /// The features that the cases of the suite probe for.
+    carried_probes: Vec<String>,
+}
+
+impl<'l> Linter<'l> {
+    /// Reads the schemas.
+    ///
+    /// # Errors
+    ///
+    /// If what the suite carries with it cannot be used; a test sees that it can.
+    pub fn new(ledger: &'l Ledger) -> Result<Self, String> {
+        Ok(Self {
+            ledger,
+            shapes: Shapes {
+                case: Shape::embedded("case.json")?,
+                target: Shape::embedded("target.json")?,
+                frames: Frames::embedded(),
+            },
+            carried_probes: carried_probes(),
+        })
+    }
+
+    /// Everything that there is to say of files, in their order and from top to bottom.
+    #[must_use]
+    pub fn lint(&self, files: &[File]) -> Vec<Finding> {
+        let mut read: Vec<Reading<'_>> = files
+            .iter()
+            .map(|file| Reading::of(file, &self.shapes, self.ledger))
+            .collect();
+        ids_over_files(&mut read);
+        self.needs_over_files(&mut read);
+        let mut findings = Vec::new();
+        for mut reading in read {
+            let order = |it: &Finding| (it.line, it.column, it.severity, it.message.clone());
+            reading.findings.sort_by_key(order);
+            findings.extend(reading.findings);
+        }
+        findings
+    }
+
+    fn needs_over_files(&self, read: &mut [Reading<'_>]) {
+        let given: Vec<String> = read
+            .iter()
+            .filter_map(|it| it.case.as_ref()?.probes.clone())
+            .collect();
+        for reading in read {
+            let needs = reading.case.as_ref().map(|it| it.needs.clone());
+            for (index, need) in needs.into_iter().flatten().enumerate() {
+                let probed = given.contains(&need) || self.carried_probes.contains(&need);
+                if !probed {
+                    let message = format!(
+                        "no case probes for the feature `{need}`; add one with \"probes\": \
+                         \"{need}\", or take it out"
+                    );
+                    reading.add(&format!("/needs/{index}"), Severity::Fault, message);
+                }
             }
         }
     }
-    let mut findings = Vec::new();
-    for mut reading in read {
-        let order = |it: &Finding| (it.line, it.column, it.severity, it.message.clone());
-        reading.findings.sort_by_key(order);
-        findings.extend(reading.findings);
-    }
-    Ok(findings)
 }
 
+#[derive(Debug)]
 struct Shapes {
     case: Shape,
     target: Shape,
@@ -262,7 +286,6 @@ fn ids_over_files(read: &mut [Reading<'_>]) {
     }
 }
 
-/// The features that the cases of the suite probe for.
 fn carried_probes() -> Vec<String> {
     assets::cases()
         .into_iter()

@@ -18,6 +18,7 @@ mod exploring;
 mod exploring_command;
 mod exploring_faults;
 mod faults;
+mod fuzz;
 mod hostile_reports;
 mod init;
 mod lint;

@@ -21,6 +21,7 @@ mod firing_queue;
 mod formats;
 mod frames;
 mod functions;
+mod fuzz;
 mod history;
 mod invocations;
 mod lists;
