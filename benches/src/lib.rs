@@ -1,1 +1,1 @@
-//! Benchmarks only; see `benches/`.
+//! Benchmarks, in `benches/`, and the `endure` command; nothing to be used as a library.

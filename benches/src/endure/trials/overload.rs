@@ -23,8 +23,9 @@ const TIMES_CAPACITY: f64 = 4.0;
 const PAUSE: Duration = Duration::from_millis(5);
 const SAMPLE_EVERY: Duration = Duration::from_millis(50);
 
-/// The calls of four workers that have still to answer them (D-28), and what else there is.
-const MEMORY_MIB_MAX: f64 = 4.0 * 48.0 + 128.0;
+/// A quarter of what D-28 lets these sessions have the engine hold: 48 MiB for each of 4 workers
+/// that cannot keep up, and 64 MiB for each of 32 callers that do not read.
+const MEMORY_MIB_MAX: f64 = 512.0;
 /// What memory may differ by between the middle and the end, and between before and afterwards.
 const MEMORY_MARGIN_MIB: f64 = 32.0;
 /// Below these a machine of two cores measures its own scheduler.
