@@ -1,5 +1,5 @@
 //! Random inputs to the pure core, with a clock that jumps and peers that fail, and what must
-//! hold all the while: each call is answered once, nothing is sent to a session that has ended,
+//! hold all the while: each call is answered once and in time, nothing is sent to a session that has ended,
 //! and nothing is registered without a session.
 
 mod dice;
@@ -57,6 +57,7 @@ pub(crate) fn simulate<M: Machine>(steps: u64, seed: u64, machine: impl Fn() -> 
             step(&mut world, &mut dice);
             done += 1;
             if done % LISTS_EVERY == 0 {
+                world.nothing_is_overdue();
                 world.compare_lists();
             }
             if world.violation.is_some() {

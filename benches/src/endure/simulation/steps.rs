@@ -76,7 +76,7 @@ pub(super) fn step<M: Machine>(world: &mut World<M>, dice: &mut Dice) {
         790..830 => answer_trigger(world, dice, by),
         830..900 => request(world, dice),
         900..915 => {
-            if let Some(exchange) = dice.take(&mut world.owed_responses) {
+            if let Some((exchange, _)) = dice.take(&mut world.owed_responses) {
                 world.counts.faults += 1;
                 world.input(Input::HttpAbandoned { exchange });
             }

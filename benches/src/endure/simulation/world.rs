@@ -1,7 +1,7 @@
 //! The world around one engine: who is there, what is owed to whom, and what must hold.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
 };
@@ -23,6 +23,9 @@ const REMEMBERED: usize = 64;
 /// How many ticks the engine may ask for while nothing but time happens.
 const TICKS_MAX: usize = 200_000;
 const LISTING: &str = "list";
+/// By when everything has been answered: a call ends after 30 s, one over HTTP after as long as
+/// its registration says, which is a minute here at most.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(61);
 
 /// A session that is there.
 #[derive(Debug, Default)]
@@ -54,9 +57,13 @@ pub(super) struct World<M> {
     sessions: u64,
     pub(super) calls: u64,
     exchanges: u64,
-    owed_answers: HashSet<(SessionId, u64)>,
-    owed_registrations: HashMap<(SessionId, String), u32>,
-    pub(super) owed_responses: Vec<ExchangeId>,
+    /// Since when.
+    owed_answers: HashMap<(SessionId, u64), Duration>,
+    /// How often, and since when.
+    owed_registrations: HashMap<(SessionId, String), (u32, Duration)>,
+    /// Since when.
+    pub(super) owed_responses: Vec<(ExchangeId, Duration)>,
+    stopping: bool,
     /// Calls that workers were handed, by the engine's ids.
     pub(super) handed: Vec<(SessionId, String)>,
     pub(super) announced: Vec<Announced>,
@@ -112,9 +119,10 @@ impl<M: Machine> World<M> {
             sessions: 0,
             calls: 0,
             exchanges: 0,
-            owed_answers: HashSet::new(),
+            owed_answers: HashMap::new(),
             owed_registrations: HashMap::new(),
             owed_responses: Vec::new(),
+            stopping: false,
             handed: Vec::new(),
             announced: Vec::new(),
             requests: Vec::new(),
@@ -186,14 +194,17 @@ impl<M: Machine> World<M> {
     pub(super) fn owe_answer(&mut self, session: SessionId) -> String {
         self.calls += 1;
         self.counts.calls += 1;
-        self.owed_answers.insert((session, self.calls));
+        self.owed_answers
+            .insert((session, self.calls), self.monotonic);
         format!("c{}", self.calls)
     }
 
     /// A registration of a trigger is going to be answered.
     pub(super) fn owe_registration(&mut self, session: SessionId, id: &str) {
         let key = (session, id.to_owned());
-        *self.owed_registrations.entry(key).or_default() += 1;
+        let since = self.monotonic;
+        let owed = self.owed_registrations.entry(key).or_insert((0, since));
+        owed.0 += 1;
     }
 
     pub(super) fn register_function(&mut self, by: SessionId, id: &'static str, frame: &str) {
@@ -221,7 +232,7 @@ impl<M: Machine> World<M> {
         self.exchanges += 1;
         self.counts.requests_in += 1;
         let exchange = ExchangeId(self.exchanges);
-        self.owed_responses.push(exchange);
+        self.owed_responses.push((exchange, self.monotonic));
         let request = HttpTriggerRequest {
             method,
             target,
@@ -290,6 +301,7 @@ impl<M: Machine> World<M> {
     }
 
     pub(super) fn shut_down(&mut self) {
+        self.stopping = true;
         self.input(Input::Shutdown);
         let left = self.live.len();
         if left > 0 {
@@ -329,6 +341,19 @@ impl<M: Machine> World<M> {
             if !page.contains(&line) {
                 self.violated(format!("{gauge} are left: {page}"));
             }
+        }
+    }
+
+    /// Everything that is asked for is answered in time.
+    pub(super) fn nothing_is_overdue(&mut self) {
+        let answers = self.owed_answers.values();
+        let registrations = self.owed_registrations.values().map(|(_, since)| since);
+        let responses = self.owed_responses.iter().map(|(_, since)| since);
+        let mut owed = answers.chain(registrations).chain(responses);
+        let overdue = owed.find(|since| **since + ANSWERED_WITHIN < self.monotonic);
+        if let Some(since) = overdue.copied() {
+            let now = self.monotonic;
+            self.violated(format!("at {now:?}, what was asked at {since:?} is owed"));
         }
     }
 
@@ -376,6 +401,7 @@ impl<M: Machine> World<M> {
 
     /// A session has ended: nobody waits there any more.
     fn forget(&mut self, session: SessionId) {
+        self.nothing_is_overdue();
         let Some(at) = self.live.iter().position(|(id, _)| *id == session) else {
             return;
         };
@@ -384,7 +410,7 @@ impl<M: Machine> World<M> {
         if self.gone.len() > REMEMBERED {
             self.gone.pop_front();
         }
-        self.owed_answers.retain(|(owner, _)| *owner != session);
+        self.owed_answers.retain(|(owner, _), _| *owner != session);
         self.owed_registrations
             .retain(|(owner, _), _| *owner != session);
     }
@@ -402,6 +428,14 @@ impl<M: Machine> World<M> {
                 (session, code.number()).hash(&mut self.hasher);
                 if !self.is_live(session) {
                     self.violated(format!("closed {session:?}, which has ended"));
+                }
+                let is_owed = self.owed_answers.keys().any(|(owner, _)| *owner == session)
+                    || self
+                        .owed_registrations
+                        .keys()
+                        .any(|(owner, _)| *owner == session);
+                if self.stopping && is_owed {
+                    self.violated(format!("a stop leaves {session:?} without an answer"));
                 }
                 self.forget(session);
             }
@@ -425,7 +459,7 @@ impl<M: Machine> World<M> {
             }
             Effect::Respond { exchange, answer } => {
                 (exchange, answer.status).hash(&mut self.hasher);
-                match self.owed_responses.iter().position(|it| *it == exchange) {
+                match self.owed_responses.iter().position(|it| it.0 == exchange) {
                     Some(at) => self.owed_responses.swap_remove(at),
                     None => return self.violated(format!("{exchange:?} is not waited for")),
                 };
@@ -466,9 +500,9 @@ impl<M: Machine> World<M> {
                 let key = (session, heard.id.unwrap_or_default().into_owned());
                 match self.owed_registrations.remove(&key) {
                     None => self.violated(format!("not asked for by {session:?}: {frame}")),
-                    Some(1) => {}
-                    Some(more) => {
-                        self.owed_registrations.insert(key, more - 1);
+                    Some((1, _)) => {}
+                    Some((more, since)) => {
+                        self.owed_registrations.insert(key, (more - 1, since));
                     }
                 }
             }
@@ -497,7 +531,8 @@ impl<M: Machine> World<M> {
         }
         self.counts.answers += 1;
         let number = id.strip_prefix('c').and_then(|it| it.parse().ok());
-        let was_owed = number.is_some_and(|number| self.owed_answers.remove(&(session, number)));
+        let was_owed =
+            number.is_some_and(|number| self.owed_answers.remove(&(session, number)).is_some());
         if !was_owed {
             self.violated(format!("not waited for by {session:?}: {frame}"));
         }
