@@ -1,6 +1,8 @@
 //! The suite's fuzz targets: plain functions of bytes, which panic on a finding. Tests replay
 //! their corpora; `reference/fuzz` feeds them new bytes.
 
+#![allow(unreachable_pub, reason = "it does so from outside")]
+
 pub mod case_files;
 #[cfg(test)]
 #[path = "../../../../reference/core/tests/it/fuzz/replay.rs"]

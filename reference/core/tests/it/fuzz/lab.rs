@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use reference_core::{
     Effect, Engine, Environment, IdSource, Input, Machine, Now, SessionId, Settings, Variable,
-    World,
+    World, wire::Message,
 };
-use serde_json::Value;
 use uuid::Uuid;
 
 /// The wall clock starts here, far from the monotonic one.
@@ -78,19 +77,18 @@ impl Lab {
         session
     }
 
-    /// The frames that are sent for one, whoever to.
-    pub fn send(&mut self, session: SessionId, frame: &str) -> Vec<(SessionId, Value)> {
-        let effects = self.input(Input::Text { session, frame });
-        frames(&effects).collect()
+    /// What comes of a frame.
+    pub fn send(&mut self, session: SessionId, frame: &str) -> Vec<Effect> {
+        self.input(Input::Text { session, frame })
     }
 }
 
-/// The frames among effects.
-pub fn frames(effects: &[Effect]) -> impl Iterator<Item = (SessionId, Value)> {
+/// The frames among effects. What is passed on in them no `Value` may be able to hold.
+pub fn frames(effects: &[Effect]) -> impl Iterator<Item = (SessionId, Message<'_>)> {
     effects.iter().filter_map(|effect| match effect {
         Effect::Send { session, frame } => {
-            let read = serde_json::from_str(frame);
-            Some((*session, read.unwrap_or_else(|e| panic!("{e}: {frame}"))))
+            let message = Message::decode(frame);
+            Some((*session, message.unwrap_or_else(|e| panic!("{e}: {frame}"))))
         }
         _ => None,
     })
