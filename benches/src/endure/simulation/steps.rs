@@ -17,6 +17,8 @@ pub(super) const TRIGGERS: [&str; 6] = ["t0", "t1", "t2", "t3", "t4", "t5"];
 const TYPES: [&str; 3] = ["blob", "file", "none"];
 const PATHS: [&str; 4] = ["/a", "/a/:id", "/b", "/:any/c"];
 const TARGETS: [&str; 6] = ["/a", "/a/7?q=1&q=2", "/b", "/x/c", "/none", "/a/%zz"];
+/// How long an endpoint takes that answers.
+const ENDPOINT_TIME: Duration = Duration::from_secs(10);
 /// What no engine takes for anything.
 const BAD_FRAMES: [&str; 10] = [
     "",
@@ -75,13 +77,13 @@ pub(super) fn step<M: Machine>(world: &mut World<M>, dice: &mut Dice) {
         570..790 => answer_call(world, dice, by),
         790..830 => answer_trigger(world, dice, by),
         830..900 => request(world, dice),
-        900..915 => {
-            if let Some((exchange, _)) = dice.take(&mut world.owed_responses) {
+        900..903 => {
+            if let Some(exchange) = world.abandon_newest() {
                 world.counts.faults += 1;
                 world.input(Input::HttpAbandoned { exchange });
             }
         }
-        915..960 => end_request(world, dice),
+        903..960 => end_request(world, dice),
         960..965 => world.send(by, r#"{"type":"ping"}"#),
         _ => fault(world, dice, by),
     }
@@ -267,12 +269,16 @@ fn request<M: Machine>(world: &mut World<M>, dice: &mut Dice) {
 /// One that is under way, or one that has been given up before.
 fn end_request<M: Machine>(world: &mut World<M>, dice: &mut Dice) {
     let late = dice.chance(20);
-    let from = if late {
-        &mut world.given_up
+    let call = if late {
+        dice.take(&mut world.given_up)
     } else {
-        &mut world.requests
+        // An endpoint answers soon or never.
+        let now = world.monotonic;
+        let soon = |since: Duration| since + ENDPOINT_TIME > now;
+        let young = world.requests.iter().position(|it| soon(it.1));
+        young.map(|at| world.requests.swap_remove(at).0)
     };
-    let Some(call) = dice.take(from) else {
+    let Some(call) = call else {
         return;
     };
     world.counts.faults += u64::from(late);

@@ -62,13 +62,13 @@ pub(super) struct World<M> {
     /// How often, and since when.
     owed_registrations: HashMap<(SessionId, String), (u32, Duration)>,
     /// Since when.
-    pub(super) owed_responses: Vec<(ExchangeId, Duration)>,
+    owed_responses: Vec<(ExchangeId, Duration)>,
     stopping: bool,
     /// Calls that workers were handed, by the engine's ids.
     pub(super) handed: Vec<(SessionId, String)>,
     pub(super) announced: Vec<Announced>,
-    /// Requests that are under way to endpoints.
-    pub(super) requests: Vec<Uuid>,
+    /// Requests that are under way to endpoints, and since when.
+    pub(super) requests: Vec<(Uuid, Duration)>,
     /// Requests that have been given up.
     pub(super) given_up: Vec<Uuid>,
     /// The function that is just being registered.
@@ -245,6 +245,13 @@ impl<M: Machine> World<M> {
         self.input(Input::HttpRequest { exchange, request });
     }
 
+    /// Nobody waits any more for the newest request: an older one may be one that is lost.
+    pub(super) fn abandon_newest(&mut self) -> Option<ExchangeId> {
+        let newest = self.owed_responses.iter().map(|(id, _)| *id).max()?;
+        self.owed_responses.retain(|(id, _)| *id != newest);
+        Some(newest)
+    }
+
     /// Lets time pass, from one deadline to the next.
     pub(super) fn wait(&mut self, duration: Duration) {
         let until = self.monotonic + duration;
@@ -344,16 +351,22 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// Everything that is asked for is answered in time.
+    /// Everything that is asked for is answered in time, or given up.
     pub(super) fn nothing_is_overdue(&mut self) {
         let answers = self.owed_answers.values();
         let registrations = self.owed_registrations.values().map(|(_, since)| since);
         let responses = self.owed_responses.iter().map(|(_, since)| since);
-        let mut owed = answers.chain(registrations).chain(responses);
+        let requests = self.requests.iter().map(|(_, since)| since);
+        let mut owed = answers
+            .chain(registrations)
+            .chain(responses)
+            .chain(requests);
         let overdue = owed.find(|since| **since + ANSWERED_WITHIN < self.monotonic);
         if let Some(since) = overdue.copied() {
             let now = self.monotonic;
-            self.violated(format!("at {now:?}, what was asked at {since:?} is owed"));
+            self.violated(format!(
+                "at {now:?}, what was asked at {since:?} is under way"
+            ));
         }
     }
 
@@ -442,11 +455,11 @@ impl<M: Machine> World<M> {
             Effect::Request(request) => {
                 self.counts.requests_out += 1;
                 (request.call, &request.body).hash(&mut self.hasher);
-                self.requests.push(request.call);
+                self.requests.push((request.call, self.monotonic));
             }
             Effect::CancelRequest { call } => {
                 call.hash(&mut self.hasher);
-                match self.requests.iter().position(|it| *it == call) {
+                match self.requests.iter().position(|it| it.0 == call) {
                     Some(at) => self.requests.swap_remove(at),
                     None => {
                         return self.violated("gave up a request that is not under way".to_owned());
