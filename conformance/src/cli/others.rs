@@ -71,7 +71,8 @@ pub(crate) struct PowerArgs {
     #[arg(short, long, value_name = "N", default_value_t = 32,
           value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: u16,
-    /// How often the whole suite is run against the reference, to find cases that flake.
+    /// How often the whole suite is run against the reference, to find cases that flake: so many
+    /// times while other engines are judged, and so many times alone.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) repeat: u32,
     /// How it is said.

@@ -2,22 +2,18 @@
 //! merely odd. The suite is judged here, and not an engine.
 
 mod gauge;
+mod measure;
 mod relay;
 mod show;
 
-use std::{
-    cell::Cell,
-    collections::BTreeSet,
-    io::{self, IsTerminal, Write},
-};
+use std::{collections::BTreeSet, io::Write};
 
 use conformance::{case::Cases, ledger::Ledger};
 use engines::{Fault, Other, faults, odd, trivial};
-use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use wildmatch::WildMatch;
 
-use self::gauge::Gauge;
+use self::{gauge::Gauge, measure::measure};
 use crate::{
     cli::{PowerArgs, PowerFormat},
     commands::unless_closed,
@@ -67,7 +63,7 @@ pub(crate) struct Wrong {
 }
 
 /// All that was measured.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Power {
     pub(crate) faults: Vec<Kill>,
     /// Trivial engines, with the cases that pass against them and should not.
@@ -76,12 +72,28 @@ pub(crate) struct Power {
     pub(crate) odd: Vec<Misjudged>,
     /// What the whole catalogue leaves untouched; none if a part of it was asked for.
     pub(crate) untouched: Option<Untouched>,
-    /// Runs of the whole suite against the reference.
-    pub(crate) runs: u32,
-    /// Of these, how many did not conform.
-    pub(crate) flakes: u32,
-    /// The cases that failed in them, each once.
+    /// Runs of the whole suite against the reference, with nothing beside them.
+    pub(crate) alone: Runs,
+    /// Such runs while other engines are judged, as many at once as `--jobs` says.
+    pub(crate) among_others: Runs,
+    /// The cases that failed in any of them, each once.
     pub(crate) flaky: Vec<Wrong>,
+}
+
+/// Runs of the whole suite against the reference.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Runs {
+    pub(crate) runs: u32,
+    /// How many did not conform.
+    pub(crate) flakes: u32,
+}
+
+impl Runs {
+    /// Counts a run, by the cases that failed in it.
+    fn add(&mut self, failed: &[Wrong]) {
+        self.runs += 1;
+        self.flakes += u32::from(!failed.is_empty());
+    }
 }
 
 /// What faults are not seen by: it may be as wrong as it likes.
@@ -130,7 +142,7 @@ impl Power {
                 .untouched
                 .as_ref()
                 .is_none_or(|it| it.clauses.is_empty() && it.cases.is_empty())
-            && self.flakes == 0
+            && self.alone.flakes + self.among_others.flakes == 0
     }
 }
 
@@ -203,116 +215,6 @@ impl Chosen {
     }
 }
 
-/// An engine that is to be judged.
-enum Subject<'c> {
-    Faulty(&'c Fault),
-    Trivial(&'c Other),
-    Odd(&'c Other),
-}
-
-/// What was found of one.
-enum Found {
-    Faulty(Kill),
-    Trivial(Misjudged),
-    Odd(Misjudged),
-}
-
-async fn measure(args: &PowerArgs, chosen: &Chosen, gauge: &Gauge) -> Result<Power, String> {
-    let jobs = usize::from(args.jobs);
-    let all = chosen.faults.len() + chosen.trivial.len() + chosen.odd.len();
-    let progress = Progress::new(all);
-    // Those that take longest come first.
-    let odd = chosen.odd.iter().map(Subject::Odd);
-    let subjects: Vec<Subject<'_>> = odd
-        .chain(chosen.trivial.iter().map(Subject::Trivial))
-        .chain(chosen.faults.iter().map(Subject::Faulty))
-        .collect();
-    let judged = judged(jobs, &subjects, async |subject| {
-        progress.done(match subject {
-            Subject::Faulty(fault) => gauge.kill(fault).await.map(Found::Faulty),
-            Subject::Trivial(engine) => gauge.passes(engine).await.map(Found::Trivial),
-            Subject::Odd(engine) => gauge.failures(engine).await.map(Found::Odd),
-        })
-    });
-    let (mut faults, mut trivial, mut odd) = (Vec::new(), Vec::new(), Vec::new());
-    for found in judged.await? {
-        match found {
-            Found::Faulty(kill) => faults.push(kill),
-            Found::Trivial(misjudged) => trivial.push(misjudged),
-            Found::Odd(misjudged) => odd.push(misjudged),
-        }
-    }
-    let (mut flakes, mut flaky) = (0, Vec::<Wrong>::new());
-    for _ in 0..args.repeat {
-        let failed = gauge.reference().await?;
-        flakes += u32::from(!failed.is_empty());
-        flaky.extend(failed);
-    }
-    flaky.sort_by(|a, b| a.case.cmp(&b.case));
-    flaky.dedup_by(|a, b| a.case == b.case);
-    Ok(Power {
-        faults,
-        trivial,
-        odd,
-        untouched: None,
-        runs: args.repeat,
-        flakes,
-        flaky,
-    })
-}
-
-/// Judges so many at once; what was found is in the order of the engines.
-async fn judged<E, T>(
-    jobs: usize,
-    engines: &[E],
-    judge: impl AsyncFn(&E) -> Result<T, String>,
-) -> Result<Vec<T>, String> {
-    let judge = &judge;
-    let judged = stream::iter(engines.iter().enumerate())
-        .map(async |(index, engine)| Ok::<_, String>((index, judge(engine).await?)))
-        // One that takes long keeps none of the others waiting.
-        .buffer_unordered(jobs);
-    let mut judged: Vec<(usize, T)> = judged.try_collect().await?;
-    judged.sort_unstable_by_key(|(index, _)| *index);
-    Ok(judged.into_iter().map(|(_, it)| it).collect())
-}
-
-/// A counter on a terminal.
-struct Progress {
-    all: usize,
-    done: Cell<usize>,
-    seen: bool,
-}
-
-impl Progress {
-    fn new(all: usize) -> Self {
-        Self {
-            all,
-            done: Cell::new(0),
-            seen: io::stderr().is_terminal(),
-        }
-    }
-
-    fn done<T>(&self, what: T) -> T {
-        self.done.set(self.done.get() + 1);
-        if self.seen {
-            // If standard error is gone, there is nobody to tell.
-            let end = if self.done.get() == self.all {
-                "\x1b[K"
-            } else {
-                ""
-            };
-            let _ = write!(
-                io::stderr(),
-                "\r{}/{} engines\r{end}",
-                self.done.get(),
-                self.all
-            );
-        }
-        what
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,12 +237,8 @@ mod tests {
     fn power(untouched: Untouched) -> Power {
         Power {
             faults: vec![kill(&["RT-01"], &["RT-01"], &["a"])],
-            trivial: Vec::new(),
-            odd: Vec::new(),
             untouched: Some(untouched),
-            runs: 1,
-            flakes: 0,
-            flaky: Vec::new(),
+            ..Power::default()
         }
     }
 
@@ -388,7 +286,8 @@ mod tests {
                 "reason",
                 with(|it| it.faults.iter_mut().for_each(|it| it.right_reason = false)),
             ),
-            ("flake", with(|it| it.flakes = 1)),
+            ("flake", with(|it| it.alone.flakes = 1)),
+            ("flake beside others", with(|it| it.among_others.flakes = 1)),
             (
                 "clause",
                 with(|it| {

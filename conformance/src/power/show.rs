@@ -148,10 +148,11 @@ fn figures(power: &Power) -> Vec<String> {
             untouched.cases.len()
         ));
     }
-    if power.runs > 0 {
+    let (alone, among) = (&power.alone, &power.among_others);
+    if alone.runs > 0 {
         lines.push(format!(
-            "flakes: {} of {} runs against the reference",
-            power.flakes, power.runs
+            "flakes: {} of {} runs against the reference alone, {} of {} beside other engines",
+            alone.flakes, alone.runs, among.flakes, among.runs
         ));
     }
     lines
