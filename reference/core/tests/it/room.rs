@@ -170,3 +170,42 @@ fn every_text_of_a_registration_counts() {
         assert_full(&lab.ask(owner, registration), "of the session");
     }
 }
+
+#[test]
+fn a_registration_counts_its_texts_and_512_bytes() {
+    let of_function = json!({
+        "type": "registerfunction", "id": "seven-l", "description": "five!",
+        "request_format": {"a": 1}, "response_format": {"ab": 12}, "metadata": {"abc": 123},
+        "invocation": {"url": "http://localhost/", "headers": {"x-one": "1", "x-two": "22"}},
+    });
+    let of_type = json!({
+        "type": "registertriggertype", "id": "seven-l", "description": "five!",
+        "trigger_request_format": {"a": 1}, "call_request_format": {"ab": 12},
+    });
+    let of_trigger = register_trigger(
+        "seven-l",
+        "http",
+        "fun",
+        json!({"path": "/", "method": "GET"}),
+    );
+    for (registration, bytes) in [
+        (
+            of_function,
+            512 + 7 + 5 + 7 + 9 + 11 + 17 + (5 + 1) + (5 + 2),
+        ),
+        (of_type, 512 + 7 + 5 + 7 + 9),
+        (
+            of_trigger,
+            512 + 7 + 4 + 3 + r#"{"method":"GET","path":"/"}"#.len(),
+        ),
+    ] {
+        for (room, fits) in [(bytes, true), (bytes - 1, false)] {
+            let mut lab = lab(room, usize::MAX);
+            let (owner, other) = (lab.connect(), lab.connect());
+            lab.quietly(other, json!({"type": "registerfunction", "id": "fun"}));
+            lab.send(owner, registration.clone());
+            let refused = lab.frames(owner).iter().any(|it| it["error"].is_object());
+            assert_eq!(refused, !fits, "{registration} in {room} bytes");
+        }
+    }
+}
