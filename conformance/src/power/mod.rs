@@ -11,7 +11,7 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
-use conformance::{case::Cases, ledger::Ledger};
+use conformance_suite::{case::Cases, ledger::Ledger};
 use engines::{Fault, Other, faults, odd, trivial};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
