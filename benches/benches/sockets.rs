@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use ::benches::Served;
-use conformance::load::{Calls, HttpFloor, Kind, Messages, Registrations, Relay, Requests};
+use conformance_suite::load::{Calls, HttpFloor, Kind, Messages, Registrations, Relay, Requests};
 use criterion::{
     BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
     measurement::WallTime,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use conformance::{
+use conformance_suite::{
     histories,
     verdict::{Outcome, Status},
 };

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use conformance::{
+use conformance_suite::{
     expectation::{self, Expectation},
     runner::Event,
     verdict::Outcome,

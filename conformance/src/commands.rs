@@ -6,7 +6,7 @@ use std::{
 };
 
 use anstream::{AutoStream, ColorChoice, stream::RawStream};
-use conformance::{
+use conformance_suite::{
     case::{Case, Cases, Level},
     environment::Environment,
     histories,

@@ -7,7 +7,7 @@ use clap::{
     builder::{PossibleValue, PossibleValuesParser},
 };
 use clap_complete::Shell;
-use conformance::assets;
+use conformance_suite::assets;
 
 use crate::{
     cli::Cli,

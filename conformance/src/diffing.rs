@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use conformance::{
+use conformance_suite::{
     case::{Case, Cases},
     histories,
     ledger::Ledger,

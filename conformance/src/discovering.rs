@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use conformance::{
+use conformance_suite::{
     discover::{Asked, discover},
     environment::Environment,
 };

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io};
 
-use conformance::environment::Environment;
+use conformance_suite::environment::Environment;
 use reference::{FixedEnvironment, Options, Server};
 
 /// The reference with the environment that the cases assume.

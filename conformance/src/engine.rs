@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conformance::{
+use conformance_suite::{
     environment::Environment,
     runner::{Context, Target},
 };

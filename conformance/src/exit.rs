@@ -2,7 +2,7 @@
 
 use std::io;
 
-use conformance::{
+use conformance_suite::{
     expectation::Stale,
     verdict::{CaseVerdict, Outcome, Tally},
 };
@@ -80,7 +80,7 @@ fn nothing_is_known(verdict: CaseVerdict) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use conformance::{case::Level, verdict::Status};
+    use conformance_suite::{case::Level, verdict::Status};
 
     use super::*;
 

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use conformance::{
+use conformance_suite::{
     case::{Case, Cases},
     expectation::{self, Stale},
     histories,

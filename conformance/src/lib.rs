@@ -1,30 +1,38 @@
-//! The conformance suite: aimed at a URL, it judges an engine by what is on the wire.
+//! The `conformance` command: from the command line to the exit code.
 //!
-//! The library knows nothing of the reference engine. It reads frames as JSON values and holds
-//! them to `spec/`, so that no mistake of the reference can hide in a shared type. A case is
-//! data (`fixtures/cases`); a [`runner`] performs it and emits events; [`report`]s listen.
+//! What judges is [`conformance_suite`], which sees a URL and cannot name an engine. Here it is
+//! aimed at one: the embedded reference, those of `power`, and any other.
+//!
+//! All of it but the allocator is a library, which is compiled as soon as the suite's types are
+//! known; a binary would wait for the suite's machine code.
 
-pub mod assets;
-pub mod case;
-pub mod discover;
-pub mod endpoint;
-pub mod environment;
-mod exchange;
-pub mod expectation;
-pub mod frame;
-pub mod histories;
-pub mod ledger;
-pub mod lint;
-pub mod load;
-pub mod mapping;
-pub mod profile;
-pub mod record;
-pub mod report;
-pub mod runner;
-pub mod schema;
-pub mod session;
-mod steady;
-pub mod target_file;
-pub mod template;
-pub mod transcript;
-pub mod verdict;
+mod again;
+mod benching;
+mod cli;
+mod collecting;
+mod commands;
+mod completing;
+mod diffing;
+mod discovering;
+mod embedded;
+mod engine;
+mod exit;
+mod exploring;
+mod interrupt;
+mod judging;
+mod linting;
+mod power;
+mod profiles;
+mod recording;
+mod replaying;
+mod reporting;
+mod settings;
+mod spawn;
+
+use std::process::ExitCode;
+
+/// Does what the command line asks for, and returns the exit code, of which the README has a
+/// table. With a command line that is wrong, or asks for help, it ends the process.
+pub fn main() -> ExitCode {
+    commands::main()
+}

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use conformance::{
+use conformance_suite::{
     assets,
     ledger::Ledger,
     lint::{File, Finding, Linter, Severity},

@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-use conformance::{
+use conformance_suite::{
     case::{Case, Cases},
     profile::{self, Profile},
     target_file::TargetFile,

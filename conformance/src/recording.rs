@@ -2,7 +2,7 @@
 
 use std::{fs::OpenOptions, io::Write, path::Path};
 
-use conformance::{
+use conformance_suite::{
     ledger::Ledger,
     record::{RecordError, Recorder},
 };

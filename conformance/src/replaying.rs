@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use conformance::{
+use conformance_suite::{
     case::{Case, Cases},
     expectation,
     ledger::Ledger,

@@ -8,7 +8,7 @@ use std::{
     time::SystemTime,
 };
 
-use conformance::{
+use conformance_suite::{
     case::Level,
     ledger::Ledger,
     report::{Document, Ending, Format, Heading, Run, live},

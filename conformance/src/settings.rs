@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
-use conformance::{
+use conformance_suite::{
     endpoint::Callback, environment::Environment, expectation::Expectation, profile::Profile,
     runner::Pace, target_file::TargetFile,
 };

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use conformance::{environment::Environment, runner::Context};
+use conformance_suite::{environment::Environment, runner::Context};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},

@@ -10,7 +10,7 @@ mod embedded;
 
 use std::{collections::BTreeMap, env, process::ExitCode, sync::Arc, time::Duration};
 
-use conformance::{
+use conformance_suite::{
     case::Cases,
     endpoint::Callback,
     environment::Environment,

@@ -12,7 +12,7 @@ use std::{
 };
 
 use clap::Parser;
-use conformance::load::{Crowd, Kind, LoadError, Registrations, resident};
+use conformance_suite::load::{Crowd, Kind, LoadError, Registrations, resident};
 
 /// Exit codes: 0 all of it was borne, 1 it was not, 2 the command line is wrong.
 #[derive(Debug, Parser)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conformance::load::{Kind, LoadError, Registrations, resident};
+use conformance_suite::load::{Kind, LoadError, Registrations, resident};
 use tokio::time::{Instant, sleep};
 
 const FUNCTIONS: usize = 100_000;

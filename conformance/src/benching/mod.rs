@@ -9,7 +9,7 @@ mod telling;
 
 use std::io::Write;
 
-use conformance::load::LoadError;
+use conformance_suite::load::LoadError;
 
 pub(crate) use self::args::BenchArgs;
 use self::{

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, io, time::Duration};
 
-use conformance::load::{
+use conformance_suite::load::{
     Calls, HttpFloor, Kind, LoadError, Registering, Registrations, Relay, Requests, Served,
 };
 

@@ -2,7 +2,7 @@
 
 use std::{io, thread, time::Duration};
 
-use conformance::runner::Context;
+use conformance_suite::runner::Context;
 use tokio::sync::oneshot;
 
 use super::{args::BenchArgs, table::Whose};

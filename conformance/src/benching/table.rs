@@ -1,6 +1,6 @@
 //! Readings, by what they are of.
 
-use conformance::load::Spread;
+use conformance_suite::load::Spread;
 use serde::Serialize;
 
 /// Whose reading it is.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use conformance::load::Spread;
+use conformance_suite::load::Spread;
 use serde::Serialize;
 
 use super::{

@@ -1,7 +1,7 @@
 //! Reading the command line, with the environment and a target file behind it.
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, builder::FalseyValueParser};
-use conformance::target_file::{self, TargetFile};
+use conformance_suite::target_file::{self, TargetFile};
 
 use super::{Cli, Command};
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use conformance::{
+use conformance_suite::{
     histories::{
         self, Comparison, Counts, Difference, Explorer, Finding, Plan, Which, WrongHistory,
     },

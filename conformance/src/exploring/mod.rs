@@ -8,7 +8,7 @@ mod telling;
 
 use std::{io::Write, sync::Arc, time::Duration};
 
-use conformance::{
+use conformance_suite::{
     case::{Case, Cases, Level},
     histories::{self, Finding},
     ledger::{Kind, Ledger},

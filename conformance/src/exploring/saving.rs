@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use conformance::{
+use conformance_suite::{
     case::{Case, Cases},
     histories::Finding,
     ledger::Ledger,

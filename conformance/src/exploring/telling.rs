@@ -2,7 +2,7 @@
 
 use std::{io::Write, time::Duration};
 
-use conformance::{
+use conformance_suite::{
     case::Level,
     histories::{self, Counts, Difference, Finding, Which},
     report,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 
-use conformance::{
+use conformance_suite::{
     case::{Case, Cases},
     endpoint::Callback,
     histories,

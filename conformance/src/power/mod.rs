@@ -8,7 +8,7 @@ mod show;
 
 use std::{collections::BTreeSet, io::Write};
 
-use conformance::{case::Cases, ledger::Ledger};
+use conformance_suite::{case::Cases, ledger::Ledger};
 use engines::{Fault, Other, faults, odd, trivial};
 use serde::Serialize;
 use wildmatch::WildMatch;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use conformance::ledger::Ledger;
+use conformance_suite::ledger::Ledger;
 
 use super::{Chosen, Kill, Misjudged, Power, Wrong};
 

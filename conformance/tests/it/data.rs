@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use conformance::{
+use conformance_suite::{
     assets,
     case::{Action, AlternativeKind, Case, Cases, Level},
     environment::Environment,

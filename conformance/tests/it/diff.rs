@@ -4,7 +4,7 @@ use std::fs;
 #[cfg(unix)]
 use std::process::{Command, Stdio};
 
-use conformance::schema::validator;
+use conformance_suite::schema::validator;
 use reference::Server;
 use serde_json::{Value, json};
 

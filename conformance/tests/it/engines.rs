@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use ::engines::{Alter, Altered, BoxedMachine, Fault, Heard, Other, Sent, faults, odd};
-use conformance::{
+use conformance_suite::{
     case::Cases,
     endpoint::Callback,
     histories,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use ::engines::{Sight, odd};
-use conformance::{
+use conformance_suite::{
     case::{Case, Cases},
     endpoint::Callback,
     histories::{self, Explorer, Finding, Plan},

@@ -2,7 +2,7 @@
 //! against what is merely done otherwise. `conformance power` measures the same over all engines
 //! of the catalogue.
 
-use conformance::{
+use conformance_suite::{
     histories,
     verdict::{Outcome, Status},
 };

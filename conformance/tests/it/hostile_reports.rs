@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use conformance::{
+use conformance_suite::{
     case::Level,
     ledger::Ledger,
     report::{Document, Ending, Format, Heading, Run},

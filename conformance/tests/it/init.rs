@@ -7,7 +7,7 @@ use std::{
 };
 
 use ::engines::BoxedMachine;
-use conformance::target_file::TargetFile;
+use conformance_suite::target_file::TargetFile;
 use reference::{
     FixedEnvironment, Options, Server,
     core::{Deadline, Effect, Engine, Input, Machine, Settings, World},

@@ -68,7 +68,7 @@ const SOUND: &str = r#"{"on": "worker", "send": {"type": "ping"}}, {"on": "worke
 
 #[test]
 fn a_sound_case_has_no_findings() {
-    let quote = conformance::assets::document("register-function").unwrap();
+    let quote = conformance_suite::assets::document("register-function").unwrap();
     let quote = quote.lines().find(|it| !it.is_empty()).unwrap();
     let text =
         case(r#""level": "must","#, SOUND).replace("Functions are uniquely identified", quote);

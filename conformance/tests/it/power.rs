@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ::engines::{Sight, faults, odd, trivial};
-use conformance::ledger::{Kind, Ledger};
+use conformance_suite::ledger::{Kind, Ledger};
 use serde_json::Value;
 
 use crate::command::command;

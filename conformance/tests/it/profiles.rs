@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use conformance::{
+use conformance_suite::{
     assets,
     case::{Case, Cases, Level},
     ledger::Ledger,

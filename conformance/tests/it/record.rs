@@ -6,7 +6,7 @@ use std::{
     process::{Child, ChildStdout, Stdio},
 };
 
-use conformance::assets;
+use conformance_suite::assets;
 use futures_util::{SinkExt, StreamExt};
 use reference::Server;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
-use conformance::{
+use conformance_suite::{
     case::{Case, Cases},
     endpoint::Callback,
     histories,

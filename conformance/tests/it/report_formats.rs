@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use conformance::{
+use conformance_suite::{
     ledger::Ledger,
     report::{Document, Ending, Format, Heading, Run},
     verdict::{Outcome, Unrun},

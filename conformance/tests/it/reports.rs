@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use conformance::assets;
+use conformance_suite::assets;
 use jsonschema::Validator;
 use reference::Server;
 use serde_json::{Value, json};

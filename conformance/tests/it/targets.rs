@@ -460,7 +460,7 @@ fn flags() -> Vec<(String, String)> {
 /// Where a target file says what a flag says; none if it has no place there.
 fn place(flag: &str) -> Option<String> {
     let is_at_top = |name: &str| {
-        let schema = conformance::assets::schemas();
+        let schema = conformance_suite::assets::schemas();
         let schema = schema.iter().find(|it| it.path == "target.json").unwrap();
         let schema: Value = serde_json::from_str(schema.text).unwrap();
         let top = schema["properties"].get(name).is_some();
@@ -536,7 +536,7 @@ fn what_stands_in_run_of_a_target_file_counts_for_less_than_all_else() {
 #[test]
 fn each_key_of_run_is_a_flag_and_what_is_none_is_refused() {
     let names: Vec<String> = flags().into_iter().map(|(flag, _)| flag).collect();
-    for key in conformance::target_file::RUN_KEYS {
+    for key in conformance_suite::target_file::RUN_KEYS {
         assert!(names.contains(&key.replace('_', "-")), "{key}");
     }
     let folder = Folder::new();

@@ -1,6 +1,6 @@
 //! Case files, and what their templates say.
 
-use conformance::{
+use conformance_suite::{
     case::{Action, Case},
     frame::Frame,
     template::Scope,

@@ -11,7 +11,7 @@ pub mod target_files;
 
 use std::sync::LazyLock;
 
-use conformance::{
+use conformance_suite::{
     case::Case,
     ledger::Ledger,
     lint::{File, Linter, Severity},

@@ -1,6 +1,6 @@
 //! Target files.
 
-use conformance::target_file::TargetFile;
+use conformance_suite::target_file::TargetFile;
 
 /// The input is the text of a target file.
 pub fn target(input: &[u8]) {

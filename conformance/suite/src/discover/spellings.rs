@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn what_target_files_of_released_engines_have_is_among_them() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/targets");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/targets");
         let mut count = 0;
         for entry in fs::read_dir(folder).unwrap() {
             let text = fs::read_to_string(entry.unwrap().path()).unwrap();

@@ -2,19 +2,19 @@
 
 use include_dir::{Dir, include_dir};
 
-static SCHEMAS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../spec/schema");
-static CASES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/cases");
-static BLOCKS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/documents");
-static DOCUMENTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../spec/documents");
+static SCHEMAS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../spec/schema");
+static CASES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../fixtures/cases");
+static BLOCKS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../fixtures/documents");
+static DOCUMENTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../spec/documents");
 
 /// The ledger of clauses.
-pub const LEDGER: &str = include_str!("../../spec/requirements.json");
+pub const LEDGER: &str = include_str!("../../../spec/requirements.json");
 
 /// The environment that the cases assume.
-pub const ENVIRONMENT: &str = include_str!("../../fixtures/environment.json");
+pub const ENVIRONMENT: &str = include_str!("../../../fixtures/environment.json");
 
 /// The profiles that the suite carries.
-pub const PROFILES: &str = include_str!("../../fixtures/profiles.json");
+pub const PROFILES: &str = include_str!("../../../fixtures/profiles.json");
 
 /// A file with its path below the folder that it was taken from.
 #[derive(Clone, Copy, Debug)]

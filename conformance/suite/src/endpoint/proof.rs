@@ -192,7 +192,7 @@ fn verifies(secret: &str, text: &[u8], signature: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    const VECTORS: &str = include_str!("../../../fixtures/vectors/hmac.json");
+    const VECTORS: &str = include_str!("../../../../fixtures/vectors/hmac.json");
 
     fn request(headers: &[(&str, &str)], body: &str) -> Received {
         let headers = headers
