@@ -27,6 +27,16 @@ pub(crate) struct Bounds {
           value_parser = clap::value_parser!(u32).range(1_024..))]
     outbox_bytes_max: u32,
 
+    /// How much may wait of answers that a worker has not read; until it has, no more is read from it.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_ANSWER_BYTES_MAX", default_value_t = 4 << 20,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    answer_bytes_max: u32,
+
+    /// The most that may wait for all workers; then those for which the most waits are closed.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_ALL_OUTBOX_BYTES_MAX", default_value_t = 256 << 20,
+          value_parser = clap::value_parser!(u64).range(1_024..))]
+    all_outbox_bytes_max: u64,
+
     /// How long a worker may take nothing of what waits for it; then its session is closed.
     #[arg(long, value_name = "MS", env = "REFERENCE_STALL_TIME_MS", default_value_t = 30_000,
           value_parser = clap::value_parser!(u32).range(100..))]
@@ -131,10 +141,13 @@ pub(crate) struct Bounds {
 impl Bounds {
     /// Those that the server keeps.
     pub(crate) fn limits(&self) -> Limits {
+        let bytes = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         Limits {
             sessions_max: self.sessions_max as usize,
             frame_bytes_max: self.frame_bytes_max as usize,
             outbox_bytes_max: self.outbox_bytes_max as usize,
+            answer_bytes_max: self.answer_bytes_max as usize,
+            outboxes_bytes_max: bytes(self.all_outbox_bytes_max),
             stall_time_max: Duration::from_millis(self.stall_time_ms.into()),
             response_bytes_max: self.response_bytes_max as usize,
             responses_bytes_max: self.all_response_bytes_max as usize,

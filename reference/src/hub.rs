@@ -27,7 +27,7 @@ use uuid::Uuid;
 pub(crate) use self::exchange::Exchange;
 use crate::{
     outbound::{Outbound, Outcome},
-    outbox::{Outbox, Unwritten},
+    outbox::{Outbox, Room, Unwritten},
     world::{Clock, RandomIds},
 };
 
@@ -45,6 +45,8 @@ pub(crate) struct Hub {
     clock: Box<dyn Clock>,
     /// Rung when a deadline comes earlier than the one that is waited for.
     earlier: Notify,
+    /// What waits in all outboxes.
+    room: Arc<Room>,
 }
 
 struct State {
@@ -75,6 +77,7 @@ impl Hub {
         environment: Box<dyn Environment + Send>,
         clock: Box<dyn Clock>,
         outbound: Outbound,
+        room: Room,
     ) -> Arc<Self> {
         Arc::new_cyclic(|own| Self {
             own: Weak::clone(own),
@@ -93,7 +96,13 @@ impl Hub {
             }),
             clock,
             earlier: Notify::new(),
+            room: Arc::new(room),
         })
+    }
+
+    /// What waits for all sessions.
+    pub(crate) fn room(&self) -> &Arc<Room> {
+        &self.room
     }
 
     /// Begins a session, unless the engine is stopping; what the machine sends it goes to the
@@ -181,6 +190,9 @@ impl Hub {
     ) {
         let now = self.clock.now();
         let reports = state.carry_out(input, now, self, unwritten);
+        if self.room.is_exceeded() {
+            state.make_room(&self.room);
+        }
         let next = state.next_tick(now);
         let earlier = next.is_some_and(|at| state.armed.is_none_or(|armed| at < armed));
         if earlier {
@@ -275,6 +287,17 @@ impl State {
         // The end of a session may have had many, and leaves no room behind.
         self.effects.shrink_to(EFFECTS_ROOM);
         reports
+    }
+
+    /// Gives up the sessions for which the most waits, until no more waits than may (D-28).
+    fn make_room(&self, room: &Room) {
+        while room.is_exceeded() {
+            let sizes = self.outboxes.values().map(|it| (it.staying_bytes(), it));
+            match sizes.max_by_key(|(bytes, _)| *bytes) {
+                Some((1.., outbox)) => outbox.give_up(),
+                _ => return,
+            }
+        }
     }
 
     /// On the monotonic clock.

@@ -40,3 +40,4 @@ mod tls_http;
 #[cfg(unix)]
 mod tls_ports;
 mod turns;
+mod unread;
