@@ -52,6 +52,11 @@ pub(crate) struct Bounds {
           value_parser = clap::value_parser!(u64).range(1_024..))]
     all_registration_bytes_max: u64,
 
+    /// The largest result of one of the engine's own lists.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_LIST_BYTES_MAX", default_value_t = 16 << 20,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    list_bytes_max: u32,
+
     /// The payloads of the calls that one worker has still to answer.
     #[arg(long, value_name = "BYTES", env = "REFERENCE_CALL_BYTES_MAX", default_value_t = 48 << 20,
           value_parser = clap::value_parser!(u32).range(1_024..))]
@@ -168,6 +173,7 @@ impl Bounds {
     pub(crate) fn settings(&self) -> Settings {
         let bytes = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         Settings {
+            list_bytes_max: self.list_bytes_max as usize,
             registration_bytes_per_session_max: bytes(self.registration_bytes_max),
             registration_bytes_max: bytes(self.all_registration_bytes_max),
             call_bytes_per_worker_max: self.call_bytes_max as usize,
