@@ -21,6 +21,7 @@ mod http_ends;
 mod http_framing;
 mod http_limits;
 mod http_triggers;
+mod kept;
 mod many;
 mod names;
 mod ports;
