@@ -28,6 +28,7 @@ use tokio_tungstenite::{
         protocol::{CloseFrame, Role, WebSocketConfig},
     },
 };
+use tracing::{Instrument, Span};
 
 use crate::{
     Limits, Tls,
@@ -87,8 +88,8 @@ pub(crate) async fn serve(
             seat: _taken,
             ..
         })) => {
-            if let Some((connection, wire)) = Connection::open(transport, &shared) {
-                connection.run(wire, config).await;
+            if let Some((connection, wire, span)) = Connection::open(transport, &shared) {
+                connection.run(wire, config).instrument(span).await;
             }
         }
         Ok(None) => {}
@@ -186,18 +187,18 @@ enum End {
 
 impl<'a> Connection<'a> {
     /// None are opened once the engine stops.
-    fn open(transport: Transport, shared: &'a Shared) -> Option<(Self, Wire)> {
+    fn open(transport: Transport, shared: &'a Shared) -> Option<(Self, Wire, Span)> {
         let (tcp, tls) = transport.into_parts();
         let (reader, writer) = tcp.into_split();
         let outbox = Outbox::new(Some(writer), tls, &shared.limits, shared.hub.room());
-        let session = shared.hub.open(Arc::clone(&outbox))?;
+        let (session, span) = shared.hub.open(Arc::clone(&outbox))?;
         let wire = Wire::new(reader, Arc::clone(&outbox));
         let connection = Self {
             outbox,
             session,
             shared,
         };
-        Some((connection, wire))
+        Some((connection, wire, span))
     }
 
     async fn run(self, wire: Wire, config: WebSocketConfig) {

@@ -65,7 +65,7 @@ impl Worker {
         let timed = Arc::clone(&hub);
         tokio::spawn(async move { timed.keep_time().await });
         let outbox = Outbox::new(None, None, &Limits::default(), hub.room());
-        let session = hub.open(Arc::clone(&outbox)).unwrap();
+        let (session, _) = hub.open(Arc::clone(&outbox)).unwrap();
         let worker = Self {
             hub,
             clock,
