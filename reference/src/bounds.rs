@@ -27,6 +27,16 @@ pub(crate) struct Bounds {
           value_parser = clap::value_parser!(u32).range(1_024..))]
     outbox_bytes_max: u32,
 
+    /// How much may wait of answers that a worker has not read; until it has, no more is read from it.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_ANSWER_BYTES_MAX", default_value_t = 4 << 20,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    answer_bytes_max: u32,
+
+    /// The most that may wait for all workers; then those for which the most waits are closed.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_ALL_OUTBOX_BYTES_MAX", default_value_t = 256 << 20,
+          value_parser = clap::value_parser!(u64).range(1_024..))]
+    all_outbox_bytes_max: u64,
+
     /// How long a worker may take nothing of what waits for it; then its session is closed.
     #[arg(long, value_name = "MS", env = "REFERENCE_STALL_TIME_MS", default_value_t = 30_000,
           value_parser = clap::value_parser!(u32).range(100..))]
@@ -41,6 +51,11 @@ pub(crate) struct Bounds {
     #[arg(long, value_name = "BYTES", env = "REFERENCE_ALL_REGISTRATION_BYTES_MAX", default_value_t = 4 << 30,
           value_parser = clap::value_parser!(u64).range(1_024..))]
     all_registration_bytes_max: u64,
+
+    /// The largest result of one of the engine's own lists.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_LIST_BYTES_MAX", default_value_t = 16 << 20,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    list_bytes_max: u32,
 
     /// The payloads of the calls that one worker has still to answer.
     #[arg(long, value_name = "BYTES", env = "REFERENCE_CALL_BYTES_MAX", default_value_t = 48 << 20,
@@ -131,10 +146,13 @@ pub(crate) struct Bounds {
 impl Bounds {
     /// Those that the server keeps.
     pub(crate) fn limits(&self) -> Limits {
+        let bytes = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         Limits {
             sessions_max: self.sessions_max as usize,
             frame_bytes_max: self.frame_bytes_max as usize,
             outbox_bytes_max: self.outbox_bytes_max as usize,
+            answer_bytes_max: self.answer_bytes_max as usize,
+            outboxes_bytes_max: bytes(self.all_outbox_bytes_max),
             stall_time_max: Duration::from_millis(self.stall_time_ms.into()),
             response_bytes_max: self.response_bytes_max as usize,
             responses_bytes_max: self.all_response_bytes_max as usize,
@@ -155,6 +173,7 @@ impl Bounds {
     pub(crate) fn settings(&self) -> Settings {
         let bytes = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         Settings {
+            list_bytes_max: self.list_bytes_max as usize,
             registration_bytes_per_session_max: bytes(self.registration_bytes_max),
             registration_bytes_max: bytes(self.all_registration_bytes_max),
             call_bytes_per_worker_max: self.call_bytes_max as usize,

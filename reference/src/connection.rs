@@ -28,6 +28,7 @@ use tokio_tungstenite::{
         protocol::{CloseFrame, Role, WebSocketConfig},
     },
 };
+use tracing::{Instrument, Span};
 
 use crate::{
     Limits, Tls,
@@ -87,8 +88,8 @@ pub(crate) async fn serve(
             seat: _taken,
             ..
         })) => {
-            if let Some((connection, wire)) = Connection::open(transport, &shared) {
-                connection.run(wire, config).await;
+            if let Some((connection, wire, span)) = Connection::open(transport, &shared) {
+                connection.run(wire, config).instrument(span).await;
             }
         }
         Ok(None) => {}
@@ -186,18 +187,18 @@ enum End {
 
 impl<'a> Connection<'a> {
     /// None are opened once the engine stops.
-    fn open(transport: Transport, shared: &'a Shared) -> Option<(Self, Wire)> {
+    fn open(transport: Transport, shared: &'a Shared) -> Option<(Self, Wire, Span)> {
         let (tcp, tls) = transport.into_parts();
         let (reader, writer) = tcp.into_split();
-        let outbox = Outbox::new(Some(writer), tls, &shared.limits);
-        let session = shared.hub.open(Arc::clone(&outbox))?;
+        let outbox = Outbox::new(Some(writer), tls, &shared.limits, shared.hub.room());
+        let (session, span) = shared.hub.open(Arc::clone(&outbox))?;
         let wire = Wire::new(reader, Arc::clone(&outbox));
         let connection = Self {
             outbox,
             session,
             shared,
         };
-        Some((connection, wire))
+        Some((connection, wire, span))
     }
 
     async fn run(self, wire: Wire, config: WebSocketConfig) {
@@ -222,7 +223,8 @@ impl<'a> Connection<'a> {
     }
 
     /// Reads, and writes on where the peer had no room, so that neither waits for the other: a
-    /// peer may be unable to read before what it writes has been taken.
+    /// peer may be unable to read before what it writes has been taken. Only one that leaves too
+    /// much unread of what it has asked for itself is not read from (D-28).
     async fn exchange(&self, socket: &mut Socket) -> End {
         let close_time_max = self.shared.limits.close_time_max;
         let last_moment = sleep(close_time_max);
@@ -231,6 +233,11 @@ impl<'a> Connection<'a> {
         let mut pulse = Pulse::new(&self.shared.limits);
         let mut unwritten = Unwritten::default();
         loop {
+            let paused = !self.outbox.reads_on();
+            if paused {
+                // Nothing that it says is heard; what bounds this is the time for taking nothing.
+                pulse.heard();
+            }
             tokio::select! {
                 // What has been answered is written before more is read, a Close frame above all.
                 biased;
@@ -244,9 +251,10 @@ impl<'a> Connection<'a> {
                     News::Overflowed => {
                         self.shared.hub.handle(Input::Overflowed { session: self.session });
                     }
+                    News::Drained => {}
                 },
                 () = &mut last_moment, if closing => return End::Stuck,
-                read = self.read(socket, &mut unwritten), if readable => {
+                read = self.read(socket, &mut unwritten), if readable && !paused => {
                     pulse.heard();
                     match read {
                         ControlFlow::Continue(Next::Rest) => {}
@@ -273,6 +281,9 @@ impl<'a> Connection<'a> {
     async fn read(&self, socket: &mut Socket, unwritten: &mut Unwritten) -> ControlFlow<(), Next> {
         poll_fn(|cx| {
             let mut step = Poll::Pending;
+            if !self.outbox.reads_on() {
+                return Poll::Ready(ControlFlow::Continue(Next::Rest));
+            }
             let began = Instant::now();
             for _ in 0..BATCH_FRAMES {
                 let Poll::Ready(message) = Pin::new(&mut *socket).poll_next(cx) else {
@@ -282,7 +293,7 @@ impl<'a> Connection<'a> {
                 let next = take_in(self.shared, self.session, message, unwritten);
                 step = Poll::Ready(next);
                 // Once the engine has closed the session, its Close frame comes before all else.
-                let done = next != ControlFlow::Continue(Next::More) || self.outbox.is_closing();
+                let done = next != ControlFlow::Continue(Next::More) || self.outbox.has_enough();
                 if done || began.elapsed() > BATCH_TIME {
                     break;
                 }

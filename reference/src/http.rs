@@ -5,10 +5,11 @@ mod answer;
 mod body;
 mod line;
 mod pace;
+mod presence;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{Request, Version, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, sync::watch, time::timeout};
 
@@ -70,11 +71,14 @@ pub(crate) async fn serve(
     let pace = Pace::start();
     let line = Line::new(&mut transport, pace.clone(), front.limits);
     let service = service_fn(|request| {
-        let (front, turn) = (Arc::clone(&front), pace.begin());
+        let takes_interim = Request::version(&request) != Version::HTTP_10;
+        let (front, turn) = (Arc::clone(&front), pace.begin(takes_interim));
         async move { Ok::<_, Infallible>(answer::to(request, turn, &front).await) }
     });
     {
         let serving = http1::Builder::new()
+            // A client may end what it sends, and wait for the answer; the line sees if it leaves.
+            .half_close(true)
             .max_header_size(front.limits.head_bytes_max)
             // The line keeps the time.
             .header_read_timeout(None)

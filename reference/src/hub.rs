@@ -4,6 +4,7 @@
 //! of frames across sessions; never across I/O: they are written when it is free again.
 
 mod exchange;
+mod log;
 #[cfg(test)]
 mod tests;
 
@@ -15,19 +16,20 @@ use std::{
 };
 
 use reference_core::{
-    Effect, Environment, Event, ExchangeId, HttpAnswer, HttpRequest, Input, Machine, Now,
-    SessionId, Severity, World,
+    Effect, Environment, ExchangeId, HttpAnswer, HttpRequest, Input, Machine, Now, SessionId, World,
 };
 use tokio::{
     sync::{Notify, oneshot},
     task::{AbortHandle, JoinSet},
 };
+use tracing::Span;
 use uuid::Uuid;
 
 pub(crate) use self::exchange::Exchange;
+use self::log::{Line, Log};
 use crate::{
     outbound::{Outbound, Outcome},
-    outbox::{Outbox, Unwritten},
+    outbox::{Outbox, Room, Unwritten},
     world::{Clock, RandomIds},
 };
 
@@ -45,6 +47,8 @@ pub(crate) struct Hub {
     clock: Box<dyn Clock>,
     /// Rung when a deadline comes earlier than the one that is waited for.
     earlier: Notify,
+    /// What waits in all outboxes.
+    room: Arc<Room>,
 }
 
 struct State {
@@ -61,6 +65,7 @@ struct State {
     stopped: bool,
     /// The requests that are under way.
     requests: HashMap<Uuid, AbortHandle>,
+    log: Log,
 }
 
 impl fmt::Debug for Hub {
@@ -75,6 +80,7 @@ impl Hub {
         environment: Box<dyn Environment + Send>,
         clock: Box<dyn Clock>,
         outbound: Outbound,
+        room: Room,
     ) -> Arc<Self> {
         Arc::new_cyclic(|own| Self {
             own: Weak::clone(own),
@@ -90,15 +96,22 @@ impl Hub {
                 armed: None,
                 stopped: false,
                 requests: HashMap::new(),
+                log: Log::default(),
             }),
             clock,
             earlier: Notify::new(),
+            room: Arc::new(room),
         })
     }
 
+    /// What waits for all sessions.
+    pub(crate) fn room(&self) -> &Arc<Room> {
+        &self.room
+    }
+
     /// Begins a session, unless the engine is stopping; what the machine sends it goes to the
-    /// outbox.
-    pub(crate) fn open(&self, outbox: Arc<Outbox>) -> Option<SessionId> {
+    /// outbox. What is logged about the session belongs in its span.
+    pub(crate) fn open(&self, outbox: Arc<Outbox>) -> Option<(SessionId, Span)> {
         let mut state = self.lock();
         if state.stopped {
             return None;
@@ -106,8 +119,12 @@ impl Hub {
         state.sessions_begun += 1;
         let session = SessionId(state.sessions_begun);
         state.outboxes.insert(session, outbox);
-        self.carry_out(state, Input::Connected { session });
-        Some(session)
+        let span = self.queue_up(
+            state,
+            Input::Connected { session },
+            &mut Unwritten::default(),
+        );
+        Some((session, span.unwrap_or_else(Span::none)))
     }
 
     /// Ends a session for good.
@@ -173,14 +190,18 @@ impl Hub {
         self.queue_up(state, input, &mut Unwritten::default());
     }
 
+    /// Gives the span of the session that has begun, if one has.
     fn queue_up(
         &self,
         mut state: MutexGuard<'_, State>,
         input: Input<'_>,
         unwritten: &mut Unwritten,
-    ) {
+    ) -> Option<Span> {
         let now = self.clock.now();
-        let reports = state.carry_out(input, now, self, unwritten);
+        let lines = state.carry_out(input, now, self, unwritten);
+        if self.room.is_exceeded() {
+            state.make_room(&self.room);
+        }
         let next = state.next_tick(now);
         let earlier = next.is_some_and(|at| state.armed.is_none_or(|armed| at < armed));
         if earlier {
@@ -190,9 +211,11 @@ impl Hub {
         if earlier {
             self.earlier.notify_one();
         }
-        for event in reports {
-            report(&event);
+        let begun = lines.iter().find_map(Line::begins).cloned();
+        for line in lines {
+            line.write();
         }
+        begun
     }
 
     /// Ticks the machine at its deadlines, for ever.
@@ -223,21 +246,22 @@ impl Hub {
 }
 
 impl State {
-    /// Handles one input and carries out its effects, but for the reports, which are returned.
+    /// Handles one input and carries out its effects, but for the lines of the log, which are
+    /// returned.
     fn carry_out(
         &mut self,
         input: Input<'_>,
         now: Now,
         hub: &Hub,
         unwritten: &mut Unwritten,
-    ) -> Vec<Event> {
+    ) -> Vec<Line> {
         let mut world = World {
             now,
             ids: &mut RandomIds,
             environment: &*self.environment,
         };
         self.machine.handle(input, &mut world, &mut self.effects);
-        let mut reports = Vec::new();
+        let mut lines = Vec::new();
         for effect in self.effects.drain(..) {
             match effect {
                 Effect::Send { session, frame } => {
@@ -269,12 +293,23 @@ impl State {
                         let _ = promise.send(*answer);
                     }
                 }
-                Effect::Report(event) => reports.push(event),
+                Effect::Report(event) => lines.extend(self.log.line(event)),
             }
         }
         // The end of a session may have had many, and leaves no room behind.
         self.effects.shrink_to(EFFECTS_ROOM);
-        reports
+        lines
+    }
+
+    /// Gives up the sessions for which the most waits, until no more waits than may (D-28).
+    fn make_room(&self, room: &Room) {
+        while room.is_exceeded() {
+            let sizes = self.outboxes.values().map(|it| (it.staying_bytes(), it));
+            match sizes.max_by_key(|(bytes, _)| *bytes) {
+                Some((1.., outbox)) => outbox.give_up(),
+                _ => return,
+            }
+        }
     }
 
     /// On the monotonic clock.
@@ -293,13 +328,5 @@ impl Drop for State {
         for request in self.requests.values() {
             request.abort();
         }
-    }
-}
-
-fn report(event: &Event) {
-    let Event { worker, kind } = event;
-    match kind.severity() {
-        Severity::Info => tracing::info!(%worker, "worker {worker}: {kind}"),
-        Severity::Warning => tracing::warn!(%worker, "worker {worker}: {kind}"),
     }
 }

@@ -12,7 +12,13 @@ pub struct Limits {
     /// The most that waits for a session that reads too slowly, in bytes; then it is closed 1013
     /// (D-28). A single frame always finds room.
     pub outbox_bytes_max: usize,
-    /// How long such a session may take nothing of it; likewise.
+    /// The most that waits of answers to what a session itself has sent, in bytes, while more is
+    /// read from it (D-28).
+    pub answer_bytes_max: usize,
+    /// The most that waits for all sessions together, in bytes; then those for which the most
+    /// waits are closed 1013 (D-28). The largest frame should find room in it several times.
+    pub outboxes_bytes_max: usize,
+    /// How long a session may take nothing of what waits for it; then it is closed 1013.
     pub stall_time_max: Duration,
     /// The largest answer of an endpoint that is read, in bytes (D-11).
     pub response_bytes_max: usize,
@@ -77,6 +83,8 @@ impl Default for Limits {
             sessions_max: 16_384,
             frame_bytes_max: 16 << 20,
             outbox_bytes_max: 64 << 20,
+            answer_bytes_max: 4 << 20,
+            outboxes_bytes_max: 256 << 20,
             stall_time_max: Duration::from_secs(30),
             response_bytes_max: 16 << 20,
             responses_bytes_max: 256 << 20,

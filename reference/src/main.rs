@@ -22,6 +22,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     Layer,
+    field::MakeExt,
     filter::Targets,
     fmt::{self, format::debug_fn},
     layer::SubscriberExt,
@@ -377,13 +378,19 @@ fn start_log(level: LogLevel, format: LogFormat) -> WorkerGuard {
     let lines = match format {
         LogFormat::Text => lines
             .with_ansi(colour)
-            // The text names what is in the other fields.
-            .fmt_fields(debug_fn(|line, field, value| match field.name() {
-                "message" => write!(line, "{value:?}"),
-                _ => Ok(()),
-            }))
+            .fmt_fields(
+                debug_fn(|line, field, value| match field.name() {
+                    "message" => write!(line, "{value:?}"),
+                    name => write!(line, "{name}={value:?}"),
+                })
+                .delimited(" "),
+            )
             .boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .boxed(),
     };
     tracing_subscriber::registry()
         .with(lines.with_filter(own))

@@ -4,33 +4,29 @@
 //! room: no task has to be woken for it. For the rest, the connection's own task waits.
 
 use std::{
-    future::poll_fn,
     io::{self, IoSlice},
     mem,
-    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use reference_core::CloseCode;
+use reference_core::{CloseCode, wire::asks};
 use rustls::ServerConnection;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    net::{TcpStream, tcp::OwnedWriteHalf},
     sync::Notify,
     time::{Instant, sleep_until},
 };
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-use self::{queue::Queue, seal::Seal};
+use self::{queue::Queue, room::Part, seal::Seal};
+pub(crate) use self::{room::Room, wire::Wire};
 use crate::Limits;
 
 mod queue;
+mod room;
 mod seal;
+mod wire;
 
 /// How many pieces one system call writes at most.
 const SLICES: usize = 16;
@@ -49,13 +45,21 @@ pub(crate) struct Outbox {
     /// Rung when there is something for the connection's own task.
     bell: Notify,
     bytes_max: usize,
+    /// While more than that waits of answers, nothing is read.
+    answer_bytes_max: usize,
     /// How long the peer may take nothing of it.
     stall_time_max: Duration,
+    /// What it shares with all others.
+    room: Arc<Room>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     queue: Queue,
+    /// What the queue takes of what all share.
+    part: Part,
+    /// Nothing is read, until the peer has taken enough of its answers.
+    paused: bool,
     /// Somebody is writing, and will write what is queued meanwhile.
     busy: bool,
     /// The socket had no room for all, or somebody has written enough: since then it has taken
@@ -79,6 +83,8 @@ pub(crate) enum News {
     ToClose(CloseFrame),
     /// Nothing can be written any more.
     Broken,
+    /// What was not read while too many answers waited can be read again.
+    Drained,
 }
 
 impl Outbox {
@@ -87,14 +93,17 @@ impl Outbox {
         tcp: Option<OwnedWriteHalf>,
         tls: Option<ServerConnection>,
         limits: &Limits,
+        room: &Arc<Room>,
     ) -> Arc<Self> {
         Arc::new(Self {
             tcp,
             seal: tls.map(|session| Box::new(Seal::new(session))),
             state: Mutex::default(),
             bell: Notify::new(),
+            answer_bytes_max: limits.answer_bytes_max,
             bytes_max: limits.outbox_bytes_max,
             stall_time_max: limits.stall_time_max,
+            room: Arc::clone(room),
         })
     }
 
@@ -102,13 +111,19 @@ impl Outbox {
     /// size always finds room.
     pub(crate) fn push(&self, frame: String) {
         let mut state = self.lock();
+        if state.part.is_leaving() {
+            return;
+        }
         let waiting = state.queue.bytes();
         if waiting > 0 && waiting + frame.len() > self.bytes_max {
             state.overflowed = true;
             self.bell.notify_one();
-        } else {
+        } else if asks(&frame) {
             state.queue.push_text(frame);
+        } else {
+            state.queue.push_answer(frame);
         }
+        state.count(&self.room);
     }
 
     /// Queues a ping (D-30).
@@ -116,18 +131,46 @@ impl Outbox {
         self.lock().queue.push_ping();
     }
 
-    /// Has the session closed once all that is queued has been written.
-    pub(crate) fn close(&self, code: CloseCode, reason: &'static str) {
-        self.lock().close = Some(CloseFrame {
-            code: code.number().into(),
-            reason: reason.into(),
-        });
+    /// How much waits, unless the session is being closed.
+    pub(crate) fn staying_bytes(&self) -> usize {
+        self.lock().part.staying()
+    }
+
+    /// Tells of an overflow, as more waits for all sessions than may. If too much waits for those
+    /// that are being closed as well, this one is not even given what waits for it.
+    pub(crate) fn give_up(&self) {
+        let mut state = self.lock();
+        state.overflowed = true;
+        if !state.part.leave(&self.room) {
+            state.broken = true;
+            state.queue.clear();
+            state.count(&self.room);
+        }
         self.bell.notify_one();
     }
 
-    /// Whether the engine has closed the session.
-    pub(crate) fn is_closing(&self) -> bool {
-        self.lock().close.is_some()
+    /// Has the session closed once all that is queued has been written.
+    pub(crate) fn close(&self, code: CloseCode, reason: &'static str) {
+        let mut state = self.lock();
+        state.close = Some(CloseFrame {
+            code: code.number().into(),
+            reason: reason.into(),
+        });
+        state.part.leave(&self.room);
+        self.bell.notify_one();
+    }
+
+    /// Whether more is to be read from the peer. If not, [`News::Drained`] tells when it is.
+    pub(crate) fn reads_on(&self) -> bool {
+        let mut state = self.lock();
+        state.paused = state.is_full(self.answer_bytes_max);
+        !state.paused
+    }
+
+    /// Whether what has been caused is to be written before more is read.
+    pub(crate) fn has_enough(&self) -> bool {
+        let state = self.lock();
+        state.close.is_some() || state.is_full(self.answer_bytes_max)
     }
 
     /// Writes what is queued, as far as there is room, unless somebody is at it.
@@ -154,13 +197,21 @@ impl Outbox {
             state = self.lock();
             state.queue.give_back(batch);
             if let Err(error) = outcome {
-                state.broken = error.kind() != io::ErrorKind::WouldBlock;
+                state.broken |= error.kind() != io::ErrorKind::WouldBlock;
+                break;
+            }
+            if state.broken {
                 break;
             }
         }
+        if state.broken {
+            state.queue.clear();
+        }
         state.busy = false;
         state.see(taken);
-        if state.stuck_since.is_some() || state.broken || state.close.is_some() {
+        state.count(&self.room);
+        let drained = state.paused && !state.is_full(self.answer_bytes_max);
+        if state.stuck_since.is_some() || state.broken || state.close.is_some() || drained {
             self.bell.notify_one();
         }
     }
@@ -168,7 +219,7 @@ impl Outbox {
     /// Goes on writing when the socket has room again, until there is something to tell.
     pub(crate) async fn news(&self) -> News {
         loop {
-            let stuck_since = match self.lock().news(self.stall_time_max) {
+            let stuck_since = match self.lock().news(self) {
                 Ok(news) => return news,
                 Err(stuck_since) => stuck_since,
             };
@@ -199,7 +250,26 @@ impl Outbox {
     }
 }
 
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        let state = self.state.get_mut();
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        state.part.set(&self.room, 0);
+    }
+}
+
 impl State {
+    /// Whether so much waits of answers that nothing more is to be asked. A session that is being
+    /// closed asks nothing.
+    fn is_full(&self, answer_bytes_max: usize) -> bool {
+        self.close.is_none() && self.queue.answer_bytes() > answer_bytes_max
+    }
+
+    /// Counts what waits with what does for all.
+    fn count(&mut self, room: &Room) {
+        self.part.set(room, self.queue.bytes());
+    }
+
     /// The socket has taken so many bytes.
     fn see(&mut self, taken: usize) {
         self.stuck_since = match self.stuck_since {
@@ -210,7 +280,7 @@ impl State {
     }
 
     /// What is to be told, or else since when the socket has taken nothing.
-    fn news(&mut self, stall_time_max: Duration) -> Result<News, Option<Instant>> {
+    fn news(&mut self, outbox: &Outbox) -> Result<News, Option<Instant>> {
         if self.broken {
             return Ok(News::Broken);
         }
@@ -219,7 +289,7 @@ impl State {
         }
         if self.close.is_none()
             && let Some(since) = &mut self.stuck_since
-            && since.elapsed() >= stall_time_max
+            && since.elapsed() >= outbox.stall_time_max
         {
             *since = Instant::now();
             return Ok(News::Overflowed);
@@ -234,6 +304,10 @@ impl State {
             {
                 return Ok(News::ToClose(frame));
             }
+        }
+        if self.paused && !self.is_full(outbox.answer_bytes_max) {
+            self.paused = false;
+            return Ok(News::Drained);
         }
         Err(self.stuck_since)
     }
@@ -276,97 +350,6 @@ impl Unwritten {
 impl Drop for Unwritten {
     fn drop(&mut self) {
         self.write();
-    }
-}
-
-/// A session's socket as the WebSocket library has it: what the library writes itself, pongs and
-/// Close frames, is queued behind all else.
-#[derive(Debug)]
-pub(crate) struct Wire {
-    reader: OwnedReadHalf,
-    outbox: Arc<Outbox>,
-}
-
-impl Wire {
-    pub(crate) fn new(reader: OwnedReadHalf, outbox: Arc<Outbox>) -> Self {
-        Self { reader, outbox }
-    }
-
-    /// The socket itself.
-    pub(crate) fn tcp(&self) -> &TcpStream {
-        self.reader.as_ref()
-    }
-
-    /// Tells the peer that this is all, if TLS is spoken, as far as there is room.
-    pub(crate) fn end(&self) {
-        if let Some(seal) = &self.outbox.seal {
-            seal.end(self.tcp());
-        }
-    }
-
-    /// Waits until all that is queued has been written.
-    pub(crate) async fn written(&self) -> io::Result<()> {
-        poll_fn(|cx| self.poll_written(cx)).await
-    }
-
-    fn poll_written(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            self.outbox.write();
-            {
-                let state = self.outbox.lock();
-                if state.broken {
-                    return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-                }
-                if state.busy {
-                    // Whoever is writing is done in a moment.
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                if state.queue.is_empty() {
-                    return Poll::Ready(Ok(()));
-                }
-            }
-            ready!(self.tcp().poll_write_ready(cx))?;
-        }
-    }
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let wire = self.get_mut();
-        match &wire.outbox.seal {
-            None => Pin::new(&mut wire.reader).poll_read(cx, buffer),
-            Some(seal) => seal.poll_read(wire.reader.as_ref(), cx, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        // A peer that asks and does not read is not answered without end.
-        if self.outbox.lock().stuck_since.is_some() {
-            ready!(self.poll_written(cx))?;
-        }
-        self.outbox.lock().queue.push_raw(bytes);
-        // The library does not flush its last Close frame.
-        self.outbox.write();
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_written(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_written(cx)
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
     http::{self, Front},
     hub::Hub,
     outbound::Outbound,
+    outbox::Room,
 };
 
 /// How long to wait when the system has no descriptor for a new connection.
@@ -120,6 +121,7 @@ impl Server {
             options.environment,
             options.clock,
             Outbound::new(options.outbound, options.resolver, &limits),
+            Room::new(limits.outboxes_bytes_max),
         );
         let (stop, stopped) = watch::channel(false);
         let accepting_http = http_listener.map(|listener| {
@@ -186,6 +188,12 @@ impl Server {
     pub fn http_url(&self) -> Option<String> {
         self.http_address
             .map(|address| format!("http{}://{address}", self.s()))
+    }
+
+    /// How many bytes wait for workers that have not taken them yet.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        self.shared.hub.room().bytes()
     }
 
     /// What the scheme ends in.

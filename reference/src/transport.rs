@@ -9,7 +9,7 @@ use std::{
 
 use rustls::ServerConnection;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpStream,
     time::timeout,
 };
@@ -91,6 +91,22 @@ impl Transport {
             }
         }
         Ok(())
+    }
+
+    /// Whether the peer has ended what it sends, without taking what it has sent; pending while
+    /// neither is to be seen.
+    pub(crate) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        match self {
+            Self::Plain(tcp) => {
+                let mut first = [0];
+                let peeked = tcp.poll_peek(cx, &mut ReadBuf::new(&mut first));
+                peeked.map_ok(|bytes| bytes == 0)
+            }
+            Self::Tls(tls) => {
+                let peeked = Pin::new(&mut **tls).poll_fill_buf(cx);
+                peeked.map_ok(<[u8]>::is_empty)
+            }
+        }
     }
 
     /// Tells the peer that this is all: over TLS the end of a connection is not enough.

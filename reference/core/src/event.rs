@@ -158,6 +158,8 @@ pub enum EventKind {
     CallFailed {
         /// The function.
         function_id: String,
+        /// The call, by its caller's name for it (D-24), if a session waits for it.
+        invocation_id: Option<String>,
         /// What the caller was told, or would have been.
         failure: Failure,
     },
@@ -165,6 +167,8 @@ pub enum EventKind {
     RequestFailed {
         /// The function.
         function_id: String,
+        /// The call, by its caller's name for it (D-24), if a session waits for it.
+        invocation_id: Option<String>,
         /// Why, without what the endpoint wrote.
         summary: String,
     },
@@ -189,6 +193,24 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// The function and, if it has a name, the call that it is about.
+    #[must_use]
+    pub fn invocation(&self) -> Option<(&str, Option<&str>)> {
+        match self {
+            Self::CallFailed {
+                function_id,
+                invocation_id,
+                ..
+            }
+            | Self::RequestFailed {
+                function_id,
+                invocation_id,
+                ..
+            } => Some((function_id, invocation_id.as_deref())),
+            _ => None,
+        }
+    }
+
     /// How much the line matters.
     #[must_use]
     pub fn severity(&self) -> Severity {
@@ -259,6 +281,7 @@ impl fmt::Display for EventKind {
             Self::CallFailed {
                 function_id,
                 failure,
+                ..
             } => write!(
                 f,
                 "call of function {} failed: {}",
@@ -268,6 +291,7 @@ impl fmt::Display for EventKind {
             Self::RequestFailed {
                 function_id,
                 summary,
+                ..
             } => write!(
                 f,
                 "request of function {} failed: {}",

@@ -30,6 +30,7 @@ pub(super) async fn to(
         Ok(answer) => (answer, false),
         Err(refusal) => (refusal, true),
     };
+    turn.answer();
     let headless = head.method == Method::HEAD;
     let mut response = response(answer, headless, turn, front);
     if last {

@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use super::pace::Pace;
+use super::{pace::Pace, presence::Presence};
 use crate::{HttpLimits, transport::Transport};
 
 pub(super) struct Line<'a> {
@@ -21,6 +21,7 @@ pub(super) struct Line<'a> {
     silence: Alarm,
     stall: Alarm,
     stalled_since: Option<Instant>,
+    presence: Presence,
 }
 
 impl<'a> Line<'a> {
@@ -32,6 +33,7 @@ impl<'a> Line<'a> {
             silence: Alarm::default(),
             stall: Alarm::default(),
             stalled_since: None,
+            presence: Presence::default(),
         }
     }
 
@@ -111,6 +113,9 @@ impl AsyncWrite for Line<'_> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let line = self.get_mut();
+        // The library asks for this whenever it is called, and has written all by then.
+        let waiting = line.pace.waiting();
+        line.presence.check(waiting, line.transport, cx)?;
         let flushed = Pin::new(&mut *line.transport).poll_flush(cx);
         line.flushed(flushed, cx)
     }
@@ -124,11 +129,11 @@ impl AsyncWrite for Line<'_> {
 
 /// A timer that is set anew only when it is wanted at another time.
 #[derive(Default)]
-struct Alarm(Option<Pin<Box<Sleep>>>);
+pub(super) struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {
     /// Rings at the deadline, and never if there is none.
-    fn poll(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = deadline else {
             return Poll::Pending;
         };

@@ -24,7 +24,15 @@ enum Phase {
     Busy {
         /// Who meanwhile waits for bytes, and has no deadline yet.
         reader: Option<Waker>,
+        waiting: Option<Waiting>,
     },
+}
+
+/// A client that has no answer yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Waiting {
+    /// Whether it understands answers that are not the last (RFC 9110, section 15.2).
+    pub(super) takes_interim: bool,
 }
 
 impl Pace {
@@ -34,9 +42,20 @@ impl Pace {
     }
 
     /// A request's head is here. The next request may come when the turn is dropped.
-    pub(super) fn begin(&self) -> Turn {
-        *self.lock() = Phase::Busy { reader: None };
+    pub(super) fn begin(&self, takes_interim: bool) -> Turn {
+        *self.lock() = Phase::Busy {
+            reader: None,
+            waiting: Some(Waiting { takes_interim }),
+        };
         Turn(self.clone())
+    }
+
+    /// Who waits for an answer that has not begun.
+    pub(super) fn waiting(&self) -> Option<Waiting> {
+        match &*self.lock() {
+            Phase::Busy { waiting, .. } => *waiting,
+            Phase::Idle { .. } | Phase::Head { .. } => None,
+        }
     }
 
     /// Bytes have come.
@@ -61,7 +80,7 @@ impl Pace {
         match &mut *self.lock() {
             Phase::Idle { since } => since.checked_add(limits.idle_time_max),
             Phase::Head { since } => since.checked_add(limits.head_time_max),
-            Phase::Busy { reader } => {
+            Phase::Busy { reader, .. } => {
                 *reader = Some(waker.clone());
                 None
             }
@@ -77,12 +96,22 @@ impl Pace {
 #[derive(Debug)]
 pub(super) struct Turn(Pace);
 
+impl Turn {
+    /// The answer begins.
+    pub(super) fn answer(&self) {
+        if let Phase::Busy { waiting, .. } = &mut *self.0.lock() {
+            *waiting = None;
+        }
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         let since = Instant::now();
         let ended = mem::replace(&mut *self.0.lock(), Phase::Idle { since });
         if let Phase::Busy {
             reader: Some(reader),
+            ..
         } = ended
         {
             reader.wake();

@@ -60,11 +60,12 @@ impl Worker {
             Box::new(FixedEnvironment::default()),
             Box::new(clock.clone()),
             outbound,
+            Room::new(Limits::default().outboxes_bytes_max),
         );
         let timed = Arc::clone(&hub);
         tokio::spawn(async move { timed.keep_time().await });
-        let outbox = Outbox::new(None, None, &Limits::default());
-        let session = hub.open(Arc::clone(&outbox)).unwrap();
+        let outbox = Outbox::new(None, None, &Limits::default(), hub.room());
+        let (session, _) = hub.open(Arc::clone(&outbox)).unwrap();
         let worker = Self {
             hub,
             clock,

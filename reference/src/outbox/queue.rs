@@ -18,24 +18,36 @@ const HEADER_BYTES_MAX: usize = 10;
 /// What waits.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    pieces: VecDeque<Vec<u8>>,
+    pieces: VecDeque<Piece>,
     /// The last piece, which small frames are added to.
-    open: Vec<u8>,
+    open: Piece,
     /// How much of the first piece has been written.
     written: usize,
     /// How many bytes have not been written, including those that are out in a [`Batch`].
     bytes: usize,
+    /// Likewise, of answers alone; those of a piece until all of it has been written.
+    answer_bytes: usize,
     /// A queue of no pieces, to be used again.
-    spare: VecDeque<Vec<u8>>,
+    spare: VecDeque<Piece>,
+}
+
+/// Bytes that are written one after the other.
+#[derive(Debug, Default)]
+struct Piece {
+    bytes: Vec<u8>,
+    /// How many of them are of answers to what the peer has sent.
+    answer_bytes: usize,
 }
 
 /// What has been taken to be written.
 #[derive(Debug)]
 pub(super) struct Batch {
-    pieces: VecDeque<Vec<u8>>,
+    pieces: VecDeque<Piece>,
     written: usize,
     /// How many bytes were written of it.
     bytes: usize,
+    /// How many bytes of answers were in the pieces that were written.
+    answer_bytes: usize,
     /// A piece that has been written, to be used again.
     spare: Vec<u8>,
 }
@@ -45,53 +57,95 @@ impl Queue {
         self.bytes
     }
 
-    /// Whether nothing waits but what is out in a batch.
-    pub(super) fn is_empty(&self) -> bool {
-        self.pieces.is_empty() && self.open.is_empty()
+    /// How many of them are of answers.
+    pub(super) fn answer_bytes(&self) -> usize {
+        self.answer_bytes
     }
 
+    /// Whether nothing waits but what is out in a batch.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pieces.is_empty() && self.open.bytes.is_empty()
+    }
+
+    /// A frame that asks something of the peer.
     pub(super) fn push_text(&mut self, text: String) {
         let header = header(OpCode::Data(Data::Text));
         if text.len() < LARGE_BYTES {
             self.make_room(HEADER_BYTES_MAX + text.len());
             self.push_header(&header, text.len());
-            self.push_raw(text.as_bytes());
+            self.push(text.as_bytes());
         } else {
             self.push_header(&header, text.len());
             self.end_piece();
             self.bytes += text.len();
-            self.pieces.push_back(text.into_bytes());
+            self.pieces.push_back(Piece {
+                bytes: text.into_bytes(),
+                answer_bytes: 0,
+            });
         }
+    }
+
+    /// A frame that answers what the peer has sent.
+    pub(super) fn push_answer(&mut self, text: String) {
+        let bytes = text.len();
+        self.push_text(text);
+        self.count_answer(bytes);
     }
 
     pub(super) fn push_ping(&mut self) {
         self.push_header(&header(OpCode::Control(Control::Ping)), 0);
     }
 
+    /// Bytes of the WebSocket library's own, which answer as well.
     pub(super) fn push_raw(&mut self, bytes: &[u8]) {
-        self.bytes += bytes.len();
         self.make_room(bytes.len());
-        self.open.extend_from_slice(bytes);
+        self.push(bytes);
+        self.count_answer(bytes.len());
+    }
+
+    /// Forgets all that waits, but for what is out in a batch.
+    pub(super) fn clear(&mut self) {
+        self.end_piece();
+        for piece in mem::take(&mut self.pieces) {
+            let waiting = piece.bytes.len() - mem::take(&mut self.written);
+            self.bytes = self.bytes.saturating_sub(waiting);
+            self.answer_bytes = self.answer_bytes.saturating_sub(piece.answer_bytes);
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len();
+        self.open.bytes.extend_from_slice(bytes);
     }
 
     fn push_header(&mut self, header: &FrameHeader, payload_bytes: usize) {
         let length = payload_bytes as u64;
         self.bytes += header.len(length);
         // A vector takes all that is written to it.
-        let _ = header.format(length, &mut self.open);
+        let _ = header.format(length, &mut self.open.bytes);
+    }
+
+    /// What has been pushed last is of an answer.
+    fn count_answer(&mut self, bytes: usize) {
+        self.answer_bytes += bytes;
+        let last = match self.open.bytes.is_empty() {
+            true => self.pieces.back_mut().unwrap_or(&mut self.open),
+            false => &mut self.open,
+        };
+        last.answer_bytes += bytes;
     }
 
     /// Begins another piece if so many bytes would make the last one too large.
     fn make_room(&mut self, bytes: usize) {
-        if !self.open.is_empty() && self.open.len() + bytes > PIECE_BYTES {
+        if !self.open.bytes.is_empty() && self.open.bytes.len() + bytes > PIECE_BYTES {
             self.end_piece();
             // Where one is full another one soon will be.
-            self.open.reserve_exact(PIECE_BYTES);
+            self.open.bytes.reserve_exact(PIECE_BYTES);
         }
     }
 
     fn end_piece(&mut self) {
-        if !self.open.is_empty() {
+        if !self.open.bytes.is_empty() {
             self.pieces.push_back(mem::take(&mut self.open));
         }
     }
@@ -104,6 +158,7 @@ impl Queue {
             pieces: mem::replace(&mut self.pieces, empty),
             written: mem::take(&mut self.written),
             bytes: 0,
+            answer_bytes: 0,
             spare: Vec::new(),
         }
     }
@@ -112,8 +167,9 @@ impl Queue {
     pub(super) fn give_back(&mut self, batch: Batch) {
         let mut pieces = batch.pieces;
         self.bytes = self.bytes.saturating_sub(batch.bytes);
-        if self.open.capacity() == 0 {
-            self.open = batch.spare;
+        self.answer_bytes = self.answer_bytes.saturating_sub(batch.answer_bytes);
+        if self.open.bytes.capacity() == 0 {
+            self.open.bytes = batch.spare;
         }
         if !pieces.is_empty() {
             self.written = batch.written;
@@ -141,7 +197,7 @@ impl Batch {
         let mut count = 0;
         let mut skip = self.written;
         for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
-            *slice = IoSlice::new(piece.get(mem::take(&mut skip)..).unwrap_or_default());
+            *slice = IoSlice::new(piece.bytes.get(mem::take(&mut skip)..).unwrap_or_default());
             count += 1;
         }
         count
@@ -152,14 +208,15 @@ impl Batch {
         self.bytes += bytes;
         self.written += bytes;
         while let Some(first) = self.pieces.front()
-            && first.len() <= self.written
+            && first.bytes.len() <= self.written
         {
-            self.written -= first.len();
+            self.written -= first.bytes.len();
+            self.answer_bytes += first.answer_bytes;
             if let Some(mut piece) = self.pieces.pop_front()
-                && piece.capacity() <= PIECE_BYTES
+                && piece.bytes.capacity() <= PIECE_BYTES
             {
-                piece.clear();
-                self.spare = piece;
+                piece.bytes.clear();
+                self.spare = piece.bytes;
             }
         }
     }
@@ -171,13 +228,17 @@ impl Queue {
     pub(super) fn pop_text(&mut self) -> Option<String> {
         use std::io::Cursor;
         self.end_piece();
-        let all: Vec<u8> = self.pieces.iter().flatten().copied().collect();
+        let pieces = self.pieces.iter().flat_map(|piece| &piece.bytes);
+        let all: Vec<u8> = pieces.copied().collect();
         let mut rest = Cursor::new(all.as_slice());
         let (_, length) = FrameHeader::parse(&mut rest).unwrap()?;
         let start = rest.position() as usize;
         let end = start + length as usize;
-        self.pieces = VecDeque::from([all[end..].to_vec()]);
-        self.pieces.retain(|piece| !piece.is_empty());
+        self.pieces = VecDeque::from([Piece {
+            bytes: all[end..].to_vec(),
+            answer_bytes: 0,
+        }]);
+        self.pieces.retain(|piece| !piece.bytes.is_empty());
         Some(String::from_utf8(all[start..end].to_vec()).unwrap())
     }
 }
@@ -258,6 +319,34 @@ mod tests {
     }
 
     #[test]
+    fn answers_are_counted_apart_until_they_are_written() {
+        let mut queue = Queue::default();
+        for size in [10, LARGE_BYTES] {
+            queue.push_text("x".repeat(size));
+            queue.push_answer("y".repeat(size));
+        }
+        queue.push_raw(b"raw");
+        let answers = 10 + LARGE_BYTES + 3;
+        assert_eq!(queue.answer_bytes(), answers);
+        let mut batch = queue.take();
+        queue.push_answer("z".to_owned());
+        write(&mut batch, 100, &mut Vec::new());
+        queue.give_back(batch);
+        assert!(queue.bytes() > queue.answer_bytes());
+        assert!((answers - 10..=answers + 1).contains(&queue.answer_bytes()));
+        let mut batch = queue.take();
+        queue.push_answer("z".to_owned());
+        while !batch.is_empty() {
+            write(&mut batch, 1_000, &mut Vec::new());
+        }
+        queue.give_back(batch);
+        assert_eq!((queue.answer_bytes(), queue.bytes()), (1, 3));
+        queue.clear();
+        assert_eq!((queue.answer_bytes(), queue.bytes()), (0, 0));
+        assert!(queue.is_empty());
+    }
+
+    #[test]
     fn a_large_frame_is_not_copied() {
         let mut queue = Queue::default();
         let text = "x".repeat(LARGE_BYTES);
@@ -268,7 +357,7 @@ mod tests {
                 .take()
                 .pieces
                 .iter()
-                .any(|piece| piece.as_ptr() == place)
+                .any(|piece| piece.bytes.as_ptr() == place)
         );
     }
 }

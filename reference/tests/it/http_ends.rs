@@ -1,6 +1,6 @@
 //! Requests that end before their answer, engines that do, and many at once.
 
-use reference::{Limits, Options};
+use reference::{HttpLimits, Limits, Options};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -180,4 +180,59 @@ async fn many_at_once() {
             .await;
     }
     assert_eq!(clients.join_all().await.len(), CLIENTS);
+}
+
+#[tokio::test]
+async fn a_client_that_has_ended_what_it_sends_gets_its_answer() {
+    let server = serve(Options::default()).await;
+    let mut worker = worker(&server, json!({"path": "/a", "method": "POST"})).await;
+    for body in ["", "body"] {
+        let mut client = Http::connect(&server).await;
+        client.send(request("POST", "/a", "", body)).await;
+        client.tcp.shutdown().await.unwrap();
+        let call = worker.served().await;
+        // What it has to pass over, and would be refused if it had left.
+        assert_eq!(client.head().await.status, 100);
+        worker.answer(&call, json!(body)).await;
+        let answer = client.answer().await;
+        assert_eq!((answer.status, answer.json()), (200, json!(body)));
+        assert_eq!(client.rest().await, b"");
+    }
+    // Such a client understands one answer alone.
+    let mut client = Http::connect(&server).await;
+    client.send("POST /a HTTP/1.0\r\n\r\n").await;
+    client.tcp.shutdown().await.unwrap();
+    let call = worker.served().await;
+    worker.answer(&call, json!(7)).await;
+    let all = String::from_utf8(client.rest().await).unwrap();
+    assert!(all.starts_with("HTTP/1.0 200 OK\r\n"), "{all}");
+    assert!(all.ends_with("\r\n\r\n7"), "{all}");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_a_worker_serves_it_frees_its_place() {
+    let server = serve(Options {
+        limits: Limits {
+            http: HttpLimits {
+                connections_max: 1,
+                ..HttpLimits::default()
+            },
+            ..Limits::default()
+        },
+        ..Options::default()
+    })
+    .await;
+    let mut worker = worker(&server, json!({"path": "/a"})).await;
+    for _ in 0..3 {
+        let mut client = Http::connect(&server).await;
+        client.send(get("/a")).await;
+        let call = worker.served().await;
+        drop(client);
+        // The call is not answered, and the only place is free for the next one.
+        let mut next = Http::connect(&server).await;
+        assert_eq!(next.ask(get("/none")).await.status, 404);
+        // Nobody waits for its answer.
+        worker.answer(&call, json!(1)).await;
+        worker.fence().await;
+    }
 }

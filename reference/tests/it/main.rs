@@ -21,6 +21,7 @@ mod http_ends;
 mod http_framing;
 mod http_limits;
 mod http_triggers;
+mod kept;
 mod many;
 mod names;
 mod ports;
@@ -40,3 +41,4 @@ mod tls_http;
 #[cfg(unix)]
 mod tls_ports;
 mod turns;
+mod unread;

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -160,7 +160,8 @@ async fn the_log_has_one_line_for_each_registration_and_each_refusal() {
 #[tokio::test]
 async fn in_json_each_line_of_the_log_is_an_object_that_names_the_worker() {
     let (child, url) = start(&["--log-format", "json"]).await;
-    let mut client = Client::connect(&url).await;
+    let mut client = Client::connect_silently(&url).await;
+    let worker = client.frame().await["worker_id"].clone();
     client
         .send(r#"{"type":"registerfunction","id":"a\"b"}"#)
         .await;
@@ -172,22 +173,50 @@ async fn in_json_each_line_of_the_log_is_an_object_that_names_the_worker() {
         .lines()
         .map(|line| serde_json::from_str(line).expect(line))
         .collect();
-    let registered = lines.iter().find(|line| {
-        line["worker"].is_string() && {
-            let message = line["message"].as_str().unwrap();
-            message.ends_with(": registered function `a\"b`")
-        }
-    });
-    let registered = registered.unwrap_or_else(|| panic!("no such line in:\n{log}"));
-    let worker = registered["worker"].as_str().unwrap();
-    assert!(
-        registered["message"]
-            .as_str()
-            .unwrap()
-            .starts_with(&format!("worker {worker}: "))
-    );
+    let registered = lines
+        .iter()
+        .find(|line| line["message"] == "registered function `a\"b`")
+        .unwrap_or_else(|| panic!("no such line in:\n{log}"));
+    let span = json!({"name": "session", "worker": worker});
+    assert_eq!(registered["span"], span);
     assert_eq!(registered["level"], "INFO");
     assert!(registered["timestamp"].is_string());
+}
+
+#[tokio::test]
+async fn the_line_of_a_call_that_failed_names_its_caller_its_function_and_the_call() {
+    const ID: &str = "call\n\"1\"";
+    for (format, level) in [("json", "info"), ("json", "warn"), ("text", "warn")] {
+        let (child, url) = start(&["--log-format", format, "--log", level]).await;
+        let mut client = Client::connect_silently(&url).await;
+        let worker = client.frame().await["worker_id"].clone();
+        let call = json!({
+            "type": "invokefunction", "invocation_id": ID, "function_id": "no`ne",
+            "data": "the payload",
+        });
+        client.send(&call.to_string()).await;
+        assert_eq!(client.frame().await["invocation_id"], ID);
+        signal(&child, "TERM").await;
+        client.close_code().await;
+        let (_, log) = finish(child).await;
+        let mut lines = log.lines().filter(|line| line.contains("failed"));
+        let line = lines.next().expect(&log);
+        assert_eq!(lines.next(), None);
+        if format == "json" {
+            let line: Value = serde_json::from_str(line).expect(line);
+            let span = json!({
+                "name": "invocation", "worker": worker, "function": "no`ne", "invocation": ID,
+            });
+            assert_eq!(line["span"], span);
+        } else {
+            let worker = worker.as_str().unwrap();
+            let span = format!(
+                r#"invocation{{worker={worker} function="no`ne" invocation="call\n\"1\""}}: "#
+            );
+            assert!(line.contains(&span), "`{span}` in {line}");
+        }
+        assert!(!log.contains("the payload"), "{log}");
+    }
 }
 
 #[tokio::test]
@@ -259,10 +288,17 @@ async fn a_wrong_command_line_exits_2() {
     }
 }
 
+const SECRET: &str = "hunter2-hunter2";
+const TOKEN: &str = "t0k3n-in-the-url";
+
 #[tokio::test]
 async fn no_line_of_the_log_and_no_frame_holds_a_secret() {
-    const SECRET: &str = "hunter2-hunter2";
-    const TOKEN: &str = "t0k3n-in-the-url";
+    for format in ["text", "json"] {
+        call_with_secrets(format).await;
+    }
+}
+
+async fn call_with_secrets(format: &str) {
     let endpoint = wiremock::MockServer::start().await;
     let refusal = wiremock::ResponseTemplate::new(401);
     wiremock::Mock::given(wiremock::matchers::any())
@@ -270,7 +306,9 @@ async fn no_line_of_the_log_and_no_frame_holds_a_secret() {
         .mount(&endpoint)
         .await;
     let mut noisy = command();
-    noisy.args(["--log", "debug"]).env("KEY", SECRET);
+    noisy
+        .args(["--log", "debug", "--log-format", format])
+        .env("KEY", SECRET);
     let (child, url) = start_as(noisy).await;
     let mut client = Client::connect(&url).await;
     let mut frames = String::new();

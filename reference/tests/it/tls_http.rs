@@ -225,3 +225,40 @@ async fn a_peer_that_does_not_take_its_answer_is_given_up_over_tls_too() {
     let taken = deaf.rest().await.len();
     assert!(taken < 15 << 20, "{taken} bytes");
 }
+
+#[tokio::test]
+async fn a_client_that_ends_what_it_sends_is_answered_over_tls_and_one_that_leaves_frees_its_place()
+{
+    let mut limits = Limits::default();
+    limits.http.connections_max = 1;
+    let options = Options {
+        limits,
+        ..Options::default()
+    };
+    let secured = Secured::serve("half", options).await;
+    let mut worker = secured.worker().await;
+    worker.register("f").await;
+    worker
+        .trigger("http", "t", "f", json!({"path": "/a"}))
+        .await;
+    let mut client = secured.http().await;
+    client.send(get("/a")).await;
+    client.tcp.shutdown().await.unwrap();
+    let call = worker.served().await;
+    assert_eq!(client.head().await.status, 100);
+    worker.answer(&call, json!(7)).await;
+    assert_eq!(client.answer().await.json(), 7);
+    assert_eq!(client.rest().await, b"");
+    drop(client);
+    for with_a_word in [true, false] {
+        let mut client = secured.http().await;
+        client.send(get("/a")).await;
+        worker.served().await;
+        if with_a_word {
+            client.tcp.shutdown().await.unwrap();
+        }
+        drop(client);
+    }
+    let mut next = secured.http().await;
+    assert_eq!(next.ask(get("/none")).await.status, 404, "it has the place");
+}

@@ -4,10 +4,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use serde::Serialize;
-use serde_json::{
-    Value,
-    value::{RawValue, to_raw_value},
-};
+use serde_json::{Value, value::RawValue};
 
 use super::{Engine, Output, sessions::Session};
 use crate::{Builtin, EventKind, Failure, SessionId};
@@ -71,21 +68,21 @@ impl Engine {
         data: &RawValue,
         out: &mut Output<'_, '_>,
     ) -> Result<Box<RawValue>, Failure> {
-        Ok(match function {
-            EngineFunction::Enqueue => return self.enqueue_data(data, out),
-            EngineFunction::QueueStats => return self.queue_stats(data),
-            EngineFunction::QueuePeek => return self.queue_peek(data),
-            EngineFunction::RegisterWorker => {
-                if let Some(session) = session {
-                    self.describe_worker(session, data, out);
-                }
-                RawValue::NULL.to_owned()
-            }
+        match function {
+            EngineFunction::Enqueue => self.enqueue_data(data, out),
+            EngineFunction::QueueStats => self.queue_stats(data),
+            EngineFunction::QueuePeek => self.queue_peek(data),
             EngineFunction::ListFunctions => self.list_functions(),
             EngineFunction::ListWorkers => self.list_workers(),
             EngineFunction::ListTriggerTypes => self.list_trigger_types(),
             EngineFunction::ListTriggers => self.list_triggers(),
-        })
+            EngineFunction::RegisterWorker => {
+                if let Some(session) = session {
+                    self.describe_worker(session, data, out);
+                }
+                Ok(RawValue::NULL.to_owned())
+            }
+        }
     }
 
     fn describe_worker(&mut self, session: SessionId, data: &RawValue, out: &mut Output<'_, '_>) {
@@ -99,7 +96,7 @@ impl Engine {
         }
     }
 
-    fn list_functions(&self) -> Box<RawValue> {
+    fn list_functions(&self) -> Result<Box<RawValue>, Failure> {
         let list = self.functions.list();
         let functions = list.iter().map(|(id, registration)| ListedFunction {
             function_id: id,
@@ -108,12 +105,12 @@ impl Engine {
             response_format: registration.response_format.as_deref(),
             metadata: registration.metadata.as_deref(),
         });
-        raw(&Functions {
+        self.listing(&Functions {
             functions: functions.collect(),
         })
     }
 
-    fn list_workers(&self) -> Box<RawValue> {
+    fn list_workers(&self) -> Result<Box<RawValue>, Failure> {
         let sessions = self.sessions.iter().map(|(_, session)| session);
         let workers = sessions.filter(|session| session.is_worker);
         let workers = workers.map(|session| ListedWorker {
@@ -128,12 +125,12 @@ impl Engine {
             functions: session.functions.keys().map(|id| &**id).collect(),
             active_invocations: session.calls.len(),
         });
-        raw(&Workers {
+        self.listing(&Workers {
             workers: workers.collect(),
         })
     }
 
-    fn list_trigger_types(&self) -> Box<RawValue> {
+    fn list_trigger_types(&self) -> Result<Box<RawValue>, Failure> {
         let built_in = Builtin::ALL.into_iter().map(|builtin| ListedTriggerType {
             id: builtin.id(),
             description: Some(builtin.description()),
@@ -147,13 +144,13 @@ impl Engine {
             trigger_request_format: provided.trigger_request_format.as_deref(),
             call_request_format: provided.call_request_format.as_deref(),
         });
-        raw(&TriggerTypes {
+        self.listing(&TriggerTypes {
             triggers: built_in.chain(provided).collect(),
         })
     }
 
-    fn list_triggers(&self) -> Box<RawValue> {
-        raw(&Triggers {
+    fn list_triggers(&self) -> Result<Box<RawValue>, Failure> {
+        self.listing(&Triggers {
             registered_triggers: self
                 .sessions
                 .iter()
@@ -171,11 +168,6 @@ fn triggers_of(session: &Session) -> impl Iterator<Item = ListedTrigger<'_>> {
         config: trigger.config.as_deref(),
         worker_id: session.worker_id.to_string(),
     })
-}
-
-/// Strings, numbers and raw JSON: serializing them cannot fail.
-fn raw<T: Serialize>(value: &T) -> Box<RawValue> {
-    to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
 fn milliseconds(since_epoch: Duration) -> u64 {

@@ -4,6 +4,7 @@ mod builtin;
 mod calls;
 mod firing;
 mod functions;
+mod listing;
 mod output;
 mod pages;
 mod queue_functions;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub request_bytes_max: usize,
     /// How large the bodies of one calling session's are together, in bytes; likewise.
     pub request_bytes_per_session_max: usize,
+    /// How large the result of one of the engine's own lists is, in bytes (D-28).
+    pub list_bytes_max: usize,
     /// How large all registrations are together, in bytes (D-28).
     pub registration_bytes_max: usize,
     /// How large those of one session are.
@@ -72,6 +75,7 @@ impl Default for Settings {
             requests_per_session_max: 256,
             request_bytes_max: 64 << 20,
             request_bytes_per_session_max: 16 << 20,
+            list_bytes_max: 16 << 20,
             registration_bytes_max: 4 << 30,
             registration_bytes_per_session_max: 1 << 30,
             trigger_registration_timeout: Duration::from_secs(10),

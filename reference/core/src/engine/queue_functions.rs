@@ -2,7 +2,7 @@
 //! (D-13).
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use super::{Engine, Output};
 use crate::{
@@ -40,9 +40,9 @@ impl Engine {
             let is_wanted = |name: &String| *name == queue.queue_name;
             wanted.as_ref().is_none_or(is_wanted)
         });
-        Ok(raw(&Queues {
+        self.listing(&Queues {
             queues: shown.collect(),
-        }))
+        })
     }
 
     /// `engine::queue::peek`: `{queue_name, function_id?, count?}`. Without a function the
@@ -54,9 +54,9 @@ impl Engine {
         let queue = function_id.map_or(queue.clone(), |it| lane(&queue, &it));
         let count = arguments.count()?;
         let messages = self.firing.queues().peek(&queue, count);
-        Ok(raw(&Messages {
+        self.listing(&Messages {
             messages: messages.into_iter().map(ListedMessage::of).collect(),
-        }))
+        })
     }
 }
 
@@ -118,11 +118,6 @@ fn text(field: &str, raw: Option<&RawValue>) -> Result<Option<String>, Failure> 
 
 fn required_text(field: &str, raw: Option<&RawValue>) -> Result<String, Failure> {
     text(field, raw)?.ok_or_else(|| Failure::invalid_request(format!("`data.{field}` is missing")))
-}
-
-/// Strings, numbers and raw JSON: serializing them cannot fail.
-fn raw<T: Serialize>(value: &T) -> Box<RawValue> {
-    to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
 #[derive(Serialize)]

@@ -69,6 +69,21 @@ impl Message<'_> {
     }
 }
 
+/// Whether a frame of the engine's asks something of its peer: a call, or what a provider is told
+/// of triggers. Any other one answers what the peer has sent itself (D-28).
+#[must_use]
+pub fn asks(frame: &str) -> bool {
+    // The type comes first in each of them.
+    let kind = frame.strip_prefix(r#"{"type":""#).unwrap_or_default();
+    [
+        r#"invokefunction""#,
+        r#"registertrigger""#,
+        r#"unregistertrigger""#,
+    ]
+    .iter()
+    .any(|asking| kind.starts_with(asking))
+}
+
 /// Writes a frame's struct as JSON text.
 pub(crate) fn encode<T: Serialize>(frame: &T) -> String {
     // Strings, numbers, raw JSON and maps with string keys: nothing here can fail to serialize.
@@ -116,6 +131,35 @@ impl DecodeError {
     fn malformed(error: &serde_json::Error) -> Self {
         Self::Malformed {
             problem: error.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_asks_and_an_answer_does_not() {
+        for (frame, asking) in [
+            (
+                r#"{"type":"invokefunction","function_id":"f","data":1}"#,
+                true,
+            ),
+            (
+                r#"{"type":"registertrigger","id":"t","trigger_type":"x","function_id":"f","config":1}"#,
+                true,
+            ),
+            (r#"{"type":"unregistertrigger","id":"t"}"#, true),
+            (r#"{"type":"invocationresult","invocation_id":"i"}"#, false),
+            (
+                r#"{"type":"error","error":{"type":"invokefunction"}}"#,
+                false,
+            ),
+            (r#"{"type":"pong"}"#, false),
+        ] {
+            let message = Message::decode(frame).unwrap();
+            assert_eq!(asks(&message.encode()), asking, "{frame}");
         }
     }
 }

@@ -199,6 +199,7 @@ fn a_function_that_is_gone_is_logged_and_works_again() {
         EventKind::CallFailed {
             function_id,
             failure,
+            ..
         },
     ] = &events[..]
     else {

@@ -1,8 +1,9 @@
 //! The lists that clients ask for (CO-17).
 
+use reference_core::Settings;
 use serde_json::{Value, json};
 
-use crate::support::{EPOCH, Lab, Step, invoke, register_trigger, seconds};
+use crate::support::{EPOCH, Lab, Step, answer, invoke, register_trigger, seconds, unregister};
 
 fn list(lab: &mut Lab, what: &str) -> Value {
     let asker = lab.connect();
@@ -151,4 +152,64 @@ fn a_list_that_nobody_wants_is_not_sent() {
     let mut call = invoke("c", "engine::workers::list");
     call["action"] = json!({"type": "void"});
     lab.quietly(worker, call);
+}
+
+#[test]
+fn a_list_that_is_too_large_is_refused_until_it_is_smaller() {
+    let long = "x".repeat(1_000);
+    let config = json!({"path": format!("/{long}"), "x": long});
+    let text = json!({"queue_name": "q", "data": [long, long]});
+    for (function_id, adding, removing) in [
+        (
+            "engine::functions::list",
+            json!({"type": "registerfunction", "id": long, "description": long}),
+            unregister("function", &long),
+        ),
+        (
+            "engine::registered-triggers::list",
+            register_trigger("t", "http", "f", config),
+            unregister("trigger", "t"),
+        ),
+        (
+            "engine::triggers::list",
+            json!({"type": "registertriggertype", "id": long, "description": long}),
+            unregister("triggertype", &long),
+        ),
+        (
+            "engine::queue::peek",
+            call_with("enqueue", text),
+            register_trigger("t", "queue", "f", json!({"queue_name": "q"})),
+        ),
+    ] {
+        let mut lab = Lab::with(Settings {
+            list_bytes_max: 2_000,
+            ..Settings::default()
+        });
+        let worker = lab.connect();
+        lab.function(worker, "f");
+        let list = call_with(function_id, json!({"queue_name": "q"}));
+        assert_eq!(lab.ask(worker, &list).get("error"), None);
+        lab.send(worker, adding);
+        lab.texts(worker);
+        assert_eq!(
+            lab.ask(worker, &list)["error"],
+            json!({
+                "code": "response_too_large",
+                "message": "The list would be larger than 2000 bytes",
+            }),
+            "{function_id}"
+        );
+        lab.send(worker, removing);
+        if let Some(call) = lab.frames_of_type(worker, "invokefunction").first() {
+            lab.send(worker, answer(call, json!(null)));
+        }
+        lab.texts(worker);
+        assert_eq!(lab.ask(worker, &list).get("error"), None, "{function_id}");
+    }
+}
+
+fn call_with(function_id: &str, data: Value) -> Value {
+    let mut call = invoke("i", function_id);
+    call["data"] = data;
+    call
 }

@@ -43,6 +43,14 @@ impl Origin {
             _ => Self::Nobody,
         }
     }
+
+    /// The name that a session has given the call.
+    pub(super) fn invocation_id(&self) -> Option<String> {
+        match self {
+            Self::Session { invocation_id, .. } => Some(invocation_id.clone()),
+            Self::Nobody | Self::Http(_) | Self::Delivery { .. } => None,
+        }
+    }
 }
 
 /// How a call has ended.
@@ -104,6 +112,17 @@ impl Engine {
         outcome: Outcome<'_>,
         out: &mut Output<'_, '_>,
     ) {
+        let failed = match outcome {
+            Outcome::Failure(failure) => {
+                self.tally.failed(failure.code());
+                Some(EventKind::CallFailed {
+                    function_id: function_id.to_owned(),
+                    invocation_id: origin.invocation_id(),
+                    failure: failure.clone(),
+                })
+            }
+            Outcome::Result { .. } | Outcome::Error { .. } => None,
+        };
         match origin {
             Origin::Nobody => {}
             Origin::Session {
@@ -143,12 +162,7 @@ impl Engine {
                 self.settle(reporter, delivery, &settlement, out);
             }
         }
-        if let Outcome::Failure(failure) = outcome {
-            self.tally.failed(failure.code());
-            let failed = EventKind::CallFailed {
-                function_id: function_id.to_owned(),
-                failure: failure.clone(),
-            };
+        if let Some(failed) = failed {
             out.report(reporter, failed);
         }
     }

@@ -111,6 +111,7 @@ impl Engine {
         if let Err(refusal) = &meaning {
             let failed = EventKind::RequestFailed {
                 function_id: call.callee.function_id.to_string(),
+                invocation_id: call.origin.invocation_id(),
                 summary: refusal.summary.clone(),
             };
             out.report(call.reporter, failed);

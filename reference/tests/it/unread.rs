@@ -1,0 +1,182 @@
+//! What sessions do not read is bounded, for each of them and for all together (D-28).
+
+use std::time::Duration;
+
+use futures_util::SinkExt;
+use reference::{Limits, Options, Server};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::client::Client;
+
+const MIB: usize = 1 << 20;
+
+async fn serve(limits: Limits) -> Server {
+    let options = Options {
+        limits,
+        ..Options::default()
+    };
+    Server::bind("127.0.0.1:0", options).await.unwrap()
+}
+
+fn invoke(id: usize, function_id: &str, data: &str) -> String {
+    let id = id.to_string();
+    let frame = json!({
+        "type": "invokefunction", "invocation_id": id, "function_id": function_id, "data": data,
+    });
+    frame.to_string()
+}
+
+/// A worker whose function `echo` answers with what it is called with.
+async fn echo(url: &str) {
+    let mut worker = Client::connect(url).await;
+    worker.register("echo").await;
+    tokio::spawn(async move {
+        while let Some(message) = worker.next().await {
+            let Message::Text(text) = message else {
+                continue;
+            };
+            let call: Value = serde_json::from_str(&text).unwrap();
+            worker.answer(&call, call["data"].clone()).await;
+        }
+    });
+}
+
+/// Calls `echo` until nothing more is taken, or all calls are made; gives how many were, and
+/// watches how much waits meanwhile.
+async fn call_until_held(
+    caller: &mut Client,
+    calls: usize,
+    data: &str,
+    server: &Server,
+    most: &mut usize,
+) -> usize {
+    let mut other = Client::connect(&server.url()).await;
+    for made in 0..calls {
+        let call = invoke(made, "echo", data);
+        let mut sending = Box::pin(caller.send(&call));
+        // The engine has served another one this often, and has not taken the call.
+        let mut turns = 0;
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut sending => break,
+                () = other.fence() => turns += 1,
+            }
+            *most = server.waiting_bytes().max(*most);
+            if turns == 200 {
+                // The rest of it has still to be sent.
+                drop(sending);
+                return made + 1;
+            }
+        }
+    }
+    calls
+}
+
+/// Reads the answers to so many calls, of which the last has still to be sent in part.
+async fn read_answers(caller: &mut Client, made: usize, data: &str) {
+    for id in 0..made {
+        if id == made - 1 {
+            caller.socket.flush().await.unwrap();
+        }
+        let answer = caller.frame().await;
+        assert_eq!(answer["invocation_id"], id.to_string());
+        assert_eq!(answer["result"], data);
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_does_not_read_its_answers_is_not_read_from_until_it_does() {
+    let (calls, data) = (3_000, "x".repeat(32 << 10));
+    let server = serve(Limits {
+        answer_bytes_max: MIB,
+        ..Limits::default()
+    })
+    .await;
+    echo(&server.url()).await;
+    let mut caller = Client::connect(&server.url()).await;
+    let mut most = 0;
+    let made = call_until_held(&mut caller, calls, &data, &server, &mut most).await;
+    assert!(made < calls, "all calls were taken");
+    // What was under way when the bound was crossed is still answered.
+    assert!(most > MIB && most < 16 * MIB, "{most} bytes waited");
+    read_answers(&mut caller, made, &data).await;
+    caller.fence().await;
+    assert_eq!(server.waiting_bytes(), 0);
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_read_from_is_not_taken_for_a_silent_one() {
+    let (calls, data) = (3_000, "x".repeat(32 << 10));
+    let server = serve(Limits {
+        answer_bytes_max: MIB,
+        silence_time_max: Duration::from_secs(1),
+        ..Limits::default()
+    })
+    .await;
+    echo(&server.url()).await;
+    let mut idle = Client::connect(&server.url()).await;
+    let mut caller = Client::connect(&server.url()).await;
+    let made = call_until_held(&mut caller, calls, &data, &server, &mut 0).await;
+    assert!(made < calls, "all calls were taken");
+    // A silent session is given up after two pings.
+    for _ in 0..6 {
+        let message = idle.next().await;
+        assert!(matches!(message, Some(Message::Ping(_))), "{message:?}");
+    }
+    read_answers(&mut caller, made, &data).await;
+    caller.fence().await;
+}
+
+/// Calls a function of a worker that does not read, until so much waits; says whether a call
+/// has ended meanwhile, and how.
+async fn fill(caller: &mut Client, function_id: &str, server: &Server, bytes: usize) -> Value {
+    let call = invoke(0, function_id, &"x".repeat(50_000));
+    for _ in 0..2_000 {
+        if server.waiting_bytes() >= bytes {
+            return Value::Null;
+        }
+        let ping = r#"{"type":"ping"}"#;
+        caller
+            .socket
+            .feed(Message::text(call.as_str()))
+            .await
+            .unwrap();
+        caller.send(ping).await;
+        let answer = caller.frame().await;
+        if answer["type"] != "pong" {
+            return answer["error"]["code"].clone();
+        }
+    }
+    panic!("what waits has no bound");
+}
+
+#[tokio::test]
+async fn when_too_much_waits_for_all_the_session_with_the_most_is_given_up() {
+    let server = serve(Limits {
+        outboxes_bytes_max: 2 * MIB,
+        close_time_max: Duration::from_millis(50),
+        ..Limits::default()
+    })
+    .await;
+    let mut little = Client::connect(&server.url()).await;
+    little.register("little").await;
+    let mut much = Client::connect(&server.url()).await;
+    much.register("much").await;
+    let mut caller = Client::connect(&server.url()).await;
+    assert_eq!(
+        fill(&mut caller, "little", &server, MIB / 2).await,
+        Value::Null
+    );
+    let code = fill(&mut caller, "much", &server, usize::MAX).await;
+    assert_eq!(code, "invocation_stopped");
+    assert!(server.waiting_bytes() <= 2 * MIB + 100_000);
+    // The other one is still there, and gets what has waited for it.
+    little.send(r#"{"type":"ping"}"#).await;
+    let mut served = 0;
+    while little.frame().await["type"] == "invokefunction" {
+        served += 1;
+    }
+    assert!(served > MIB / 2 / 50_000, "{served}");
+}
