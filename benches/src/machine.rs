@@ -8,8 +8,9 @@ use reference_core::{
 };
 use uuid::Uuid;
 
-/// Ids that cost nothing, so that the engine's own work is measured.
-#[derive(Debug)]
+/// Ids that cost nothing, so that the engine's own work is measured, and that are the same each
+/// time.
+#[derive(Debug, Default)]
 pub struct Counter(u128);
 
 impl IdSource for Counter {
@@ -43,7 +44,7 @@ impl Bench {
     pub fn new(sessions: u64) -> Self {
         let mut bench = Self {
             engine: Engine::new(Settings::default()),
-            ids: Counter(0),
+            ids: Counter::default(),
             effects: Vec::new(),
             wall: Duration::ZERO,
         };

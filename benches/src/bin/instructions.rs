@@ -35,8 +35,8 @@ const RECORD_ANEW: &str = "cargo run --release -p benches --bin instructions -- 
 const TIMES: u64 = 1_000;
 /// Of which the median counts: the seeds of hash tables differ from run to run.
 const RUNS: usize = 5;
-/// How much more than what is recorded is too much, in thousandths of it.
-const MORE_MAX: u64 = 50;
+/// By how much a count may exceed what is recorded.
+const MORE_PERCENT_MAX: u64 = 5;
 const PAYLOAD_BYTES: usize = 1 << 10;
 const STANDING: u64 = 1_000;
 
@@ -132,13 +132,12 @@ fn count_all(record: bool, out: &mut dyn Write) -> Result<ExitCode, String> {
     for operation in Operation::value_variants() {
         let counted = operation.count()?;
         now.instructions.insert(*operation, counted.median);
-        let before = recorded.as_ref().map(|it| it.instructions.get(operation));
-        let verdict = match before {
-            None => Verdict::Recorded,
-            Some(before) => Verdict::of(before.copied(), counted.median),
+        let (holds, told) = match &recorded {
+            None => (true, "recorded".to_owned()),
+            Some(before) => judge(before.instructions.get(operation).copied(), counted.median),
         };
-        too_much |= verdict.is_failure();
-        say(out, *operation, counted, &verdict)?;
+        too_much |= !holds;
+        say(out, *operation, counted, &told)?;
     }
     match recorded {
         None => {
@@ -162,7 +161,7 @@ fn say(
     out: &mut dyn Write,
     operation: Operation,
     counted: Counted,
-    verdict: &Verdict,
+    told: &str,
 ) -> Result<(), String> {
     let Counted {
         least,
@@ -171,60 +170,30 @@ fn say(
     } = counted;
     let said = writeln!(
         out,
-        "{:<14}{median:>9}  ({least} to {most} over {RUNS} runs)  {}",
+        "{:<14}{median:>9}  ({least} to {most} over {RUNS} runs)  {told}",
         operation.name(),
-        verdict.words()
     );
     said.map_err(|error| error.to_string())
 }
 
-/// What a count means beside the recorded one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Recorded,
-    Unknown,
-    /// In thousandths of what is recorded.
-    Fewer(u64),
-    More(u64),
-    TooMany(u64),
-}
-
-impl Verdict {
-    fn of(recorded: Option<u64>, counted: u64) -> Self {
-        let Some(recorded) = recorded else {
-            return Self::Unknown;
-        };
-        let thousandths = recorded.abs_diff(counted) * 1_000 / recorded.max(1);
-        match (counted > recorded, thousandths) {
-            (false, less) => Self::Fewer(less),
-            (true, more) if recorded * MORE_MAX < (counted - recorded) * 1_000 => {
-                Self::TooMany(more)
-            }
-            (true, more) => Self::More(more),
-        }
+/// Whether a count may stand beside the recorded one, and what is said of it.
+fn judge(recorded: Option<u64>, counted: u64) -> (bool, String) {
+    let Some(recorded) = recorded else {
+        return (false, format!("not recorded: {RECORD_ANEW}"));
+    };
+    let thousandths = recorded.abs_diff(counted) * 1_000 / recorded.max(1);
+    let percent = format!("{}.{} %", thousandths / 10, thousandths % 10);
+    let margin = recorded * MORE_PERCENT_MAX / 100;
+    if counted > recorded + margin {
+        let told = format!("{percent} MORE, at most {MORE_PERCENT_MAX} % are allowed");
+        return (false, told);
     }
-
-    fn is_failure(self) -> bool {
-        matches!(self, Self::TooMany(_) | Self::Unknown)
-    }
-
-    fn words(self) -> String {
-        let percent = |thousandths: u64| format!("{}.{} %", thousandths / 10, thousandths % 10);
-        match self {
-            Self::Recorded => "recorded".to_owned(),
-            Self::Unknown => format!("not recorded: {RECORD_ANEW}"),
-            Self::Fewer(less) if less > MORE_MAX => {
-                format!("{} fewer: worth recording anew", percent(less))
-            }
-            Self::Fewer(less) => format!("{} fewer", percent(less)),
-            Self::More(more) => format!("{} more", percent(more)),
-            Self::TooMany(more) => format!(
-                "{} MORE, at most {} are allowed",
-                percent(more),
-                percent(MORE_MAX)
-            ),
-        }
-    }
+    let told = match counted {
+        _ if counted + margin < recorded => format!("{percent} fewer: worth recording anew"),
+        _ if counted <= recorded => format!("{percent} fewer"),
+        _ => format!("{percent} more"),
+    };
+    (true, told)
 }
 
 fn read_record() -> Result<Record, String> {
@@ -382,12 +351,22 @@ mod tests {
 
     #[test]
     fn a_twentieth_more_is_allowed() {
-        assert_eq!(Verdict::of(Some(1_000), 1_050), Verdict::More(50));
-        assert_eq!(Verdict::of(Some(1_000), 1_051), Verdict::TooMany(51));
-        assert_eq!(Verdict::of(Some(100_000), 105_001), Verdict::TooMany(50));
-        assert_eq!(Verdict::of(Some(1_000), 900), Verdict::Fewer(100));
-        assert!(Verdict::of(None, 1).is_failure());
-        assert!(!Verdict::of(Some(7), 7).is_failure());
+        for (recorded, counted, holds, told) in [
+            (1_000, 1_050, true, "5.0 % more"),
+            (1_000, 1_051, false, "5.1 % MORE, at most 5 % are allowed"),
+            (
+                100_000,
+                105_001,
+                false,
+                "5.0 % MORE, at most 5 % are allowed",
+            ),
+            (1_000, 1_000, true, "0.0 % fewer"),
+            (1_000, 950, true, "5.0 % fewer"),
+            (1_000, 900, true, "10.0 % fewer: worth recording anew"),
+        ] {
+            assert_eq!(judge(Some(recorded), counted), (holds, told.to_owned()));
+        }
+        assert!(!judge(None, 1).0);
     }
 
     #[test]

@@ -1,38 +1,31 @@
-//! Sessions that call, and workers that answer, for as little of a processor as they can: frames
-//! are made once, written in bursts, and looked at no more than counting and answering take.
+//! Sessions that call, and workers that answer, for as little of a processor as they can: one
+//! thread goes round them all. It keeps their sockets full of frames that were made once, discards
+//! what comes back, and looks at calls no more than answering takes.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    io::{self, ErrorKind, Read, Write},
+    net::TcpStream,
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     time::{Duration, Instant},
-};
-
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::tcp::{OwnedReadHalf, OwnedWriteHalf},
-    task::JoinSet,
-    time::sleep,
 };
 
 use crate::{
     Outcome,
     address::Address,
     figures::count,
-    peer::{Peer, invoke, on_the_wire, register_function, result},
-    system::{Aside, aside},
+    peer::{Peer, invoke, on_the_wire, result},
+    system::{Aside, Priority, aside},
 };
 
 const CALLERS: usize = 32;
 const WORKERS: usize = 4;
 /// How many calls are written at once.
-const BURST: usize = 64;
-/// How many calls a caller that waits for answers has under way.
-const WINDOW: usize = 2 * BURST;
-const PACE: Duration = Duration::from_millis(1);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-const SCRAP_BYTES: usize = 64 << 10;
+const BURST: usize = 512;
+/// How many calls a caller that waits for answers has under way, at least.
+const WINDOW: usize = 128;
+/// What lies between two rounds: meanwhile sockets fill on one side and drain on the other.
+const ROUND_EVERY: Duration = Duration::from_millis(2);
+const SCRAP_BYTES: usize = 256 << 10;
 /// What stands before the id of a call.
 const ID_KEY: &[u8] = br#""invocation_id":""#;
 const ID_BYTES: usize = 36;
@@ -46,161 +39,185 @@ pub(crate) enum Pace {
     CallsPerSecond(f64),
 }
 
-/// Callers, and the workers that they call.
+/// Callers, and the workers that they call. Their connections end with it.
+#[derive(Debug)]
 pub(crate) struct Crowd {
-    stop: Arc<AtomicBool>,
-    calling: Aside<Outcome>,
-    serving: Aside<Outcome>,
+    orders: Sender<Pace>,
+    going_round: Aside<()>,
 }
 
 impl Crowd {
-    /// Begins to call a function.
-    pub(crate) async fn start(
-        address: Address,
-        function: &'static str,
-        pace: Pace,
-    ) -> Outcome<Self> {
-        let mut workers = Vec::new();
+    /// Connects all of them. Nobody calls yet.
+    pub(crate) async fn gather(address: Address, function: &str) -> Outcome<Self> {
+        let (mut workers, mut callers) = (Vec::new(), Vec::new());
         for _ in 0..WORKERS {
-            let mut worker = Peer::connect(address).await?;
-            worker.send(register_function(function)).await?;
-            worker.fence().await?;
-            workers.push(worker.into_tcp().into_std()?);
+            let worker = Peer::worker(address, function).await?;
+            workers.push(Worker::new(worker.into_tcp().into_std()?));
         }
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let serving = aside(true, move || async move {
-            let mut tasks = JoinSet::new();
-            for worker in workers {
-                let (reader, writer) = tokio::net::TcpStream::from_std(worker)?.into_split();
-                tasks.spawn(serve(reader, writer, Arc::clone(&stopped)));
-            }
-            all(tasks).await
-        })?;
-        let stopped = Arc::clone(&stop);
-        let calling = aside(true, move || async move {
-            let mut tasks = JoinSet::new();
-            for _ in 0..CALLERS {
-                tasks.spawn(call(address, function, pace, Arc::clone(&stopped)));
-            }
-            all(tasks).await
+        for _ in 0..CALLERS {
+            let caller = Peer::connect(address).await?;
+            callers.push(Caller::new(caller.into_tcp().into_std()?));
+        }
+        let call = on_the_wire(&invoke("c", function, "null"));
+        let (orders, ordered) = channel();
+        let going_round = aside("crowd", Priority::Low, move || async move {
+            Ok(go_round(&mut workers, &mut callers, &call, &ordered)?)
         })?;
         Ok(Self {
-            stop,
-            calling,
-            serving,
+            orders,
+            going_round,
         })
     }
 
+    /// Has them call from now on.
+    pub(crate) fn call(&self, pace: Pace) {
+        // Nobody listens only if the thread has failed, which is told when all go.
+        let _ = self.orders.send(pace);
+    }
+
     /// Ends all their connections.
-    pub(crate) async fn stop(self) -> Outcome {
-        self.stop.store(true, Relaxed);
-        self.calling.ended().await??;
-        self.serving.ended().await?
+    pub(crate) async fn go(self) -> Outcome {
+        drop(self.orders);
+        self.going_round.ended().await
     }
 }
 
-async fn all(mut tasks: JoinSet<Outcome>) -> Outcome {
-    while let Some(task) = tasks.join_next().await {
-        task??;
-    }
-    Ok(())
-}
-
-async fn stopped(stop: &AtomicBool) {
-    while !stop.load(Relaxed) {
-        sleep(LOOK_EVERY).await;
-    }
-}
-
-async fn call(address: Address, function: &str, pace: Pace, stop: Arc<AtomicBool>) -> Outcome {
-    let (reader, writer) = Peer::connect(address).await?.into_tcp().into_split();
-    let burst = on_the_wire(&invoke("c", function, "null")).repeat(BURST);
-    let calling = async {
-        match pace {
-            Pace::AsAnswered => call_as_answered(reader, writer, &burst).await,
-            Pace::CallsPerSecond(rate) => {
-                let reading = tokio::spawn(discard(reader));
-                let outcome = call_at(writer, &burst, rate / count(CALLERS)).await;
-                reading.abort();
-                outcome
-            }
-        }
+/// Goes on until there are no more orders to come.
+fn go_round(
+    workers: &mut [Worker],
+    callers: &mut [Caller],
+    call: &[u8],
+    orders: &Receiver<Pace>,
+) -> io::Result<()> {
+    let Ok(mut pace) = orders.recv() else {
+        return Ok(());
     };
-    tokio::select! {
-        outcome = calling => outcome,
-        () = stopped(&stop) => Ok(()),
-    }
-}
-
-async fn call_at(mut writer: OwnedWriteHalf, burst: &[u8], rate: f64) -> Outcome {
-    let (began, mut written) = (Instant::now(), 0);
+    let burst = call.repeat(BURST);
+    let (mut scrap, mut began) = (vec![0; SCRAP_BYTES], Instant::now());
     loop {
-        while count(written) < rate * began.elapsed().as_secs_f64() {
-            writer.write_all(burst).await?;
-            written += BURST;
+        for worker in &mut *workers {
+            worker.answer(&mut scrap)?;
         }
-        sleep(PACE).await;
+        for caller in &mut *callers {
+            let calls = match pace {
+                Pace::AsAnswered => {
+                    caller.count_answers(&mut scrap)?;
+                    count(caller.answered + WINDOW)
+                }
+                Pace::CallsPerSecond(rate) => {
+                    discard(&caller.tcp, &mut scrap)?;
+                    rate * began.elapsed().as_secs_f64() / count(CALLERS)
+                }
+            };
+            while count(caller.written / call.len()) < calls && caller.write(&burst)? {}
+        }
+        match orders.recv_timeout(ROUND_EVERY) {
+            Ok(other) => (pace, began) = (other, Instant::now()),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
     }
 }
 
-async fn call_as_answered(
-    mut reader: OwnedReadHalf,
-    mut writer: OwnedWriteHalf,
-    burst: &[u8],
-) -> Outcome {
-    let mut scrap = vec![0; SCRAP_BYTES];
-    let (mut frames, mut under_way) = (Frames::default(), 0);
-    loop {
-        while under_way + BURST <= WINDOW {
-            writer.write_all(burst).await?;
-            under_way += BURST;
-        }
-        let bytes = reader.read(&mut scrap).await?;
-        if bytes == 0 {
-            return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
-        }
-        frames.take(scrap.get(..bytes).unwrap_or_default(), |_| under_way -= 1);
-    }
+struct Caller {
+    tcp: TcpStream,
+    /// Bytes.
+    written: usize,
+    answered: usize,
+    frames: Frames,
 }
 
-async fn discard(mut reader: OwnedReadHalf) {
-    let mut scrap = vec![0; SCRAP_BYTES];
-    while let Ok(1..) = reader.read(&mut scrap).await {}
+impl Caller {
+    fn new(tcp: TcpStream) -> Self {
+        Self {
+            tcp,
+            written: 0,
+            answered: 0,
+            frames: Frames::default(),
+        }
+    }
+
+    /// Writes what is left of a burst, as far as there is room; whether there was for all.
+    fn write(&mut self, burst: &[u8]) -> io::Result<bool> {
+        let rest = burst.get(self.written % burst.len()..).unwrap_or_default();
+        let written = unless_blocked(self.tcp.write(rest))?.unwrap_or_default();
+        self.written += written;
+        Ok(written == rest.len())
+    }
+
+    fn count_answers(&mut self, scrap: &mut [u8]) -> io::Result<()> {
+        while let Some(bytes) = read(&self.tcp, scrap)? {
+            self.frames.take(bytes, |_| self.answered += 1);
+        }
+        Ok(())
+    }
 }
 
 /// Answers each call with null.
-async fn serve(
-    mut reader: OwnedReadHalf,
-    mut writer: OwnedWriteHalf,
-    stop: Arc<AtomicBool>,
-) -> Outcome {
-    // The id is written over these.
-    let blank = "0".repeat(ID_BYTES);
-    let answer = on_the_wire(&result(&blank, "null"));
-    let at = find(&answer, blank.as_bytes()).unwrap_or_default();
-    let (mut scrap, mut frames, mut answers) =
-        (vec![0; SCRAP_BYTES], Frames::default(), Vec::new());
-    let serving = async {
-        loop {
-            match reader.read(&mut scrap).await? {
-                0 => return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()),
-                bytes => frames.take(scrap.get(..bytes).unwrap_or_default(), |frame| {
-                    let Some(id) = id_of(frame) else { return };
-                    let from = answers.len() + at;
-                    answers.extend_from_slice(&answer);
-                    if let Some(place) = answers.get_mut(from..from + ID_BYTES) {
-                        place.copy_from_slice(id);
-                    }
-                }),
-            }
-            writer.write_all(&answers).await?;
-            answers.clear();
+struct Worker {
+    tcp: TcpStream,
+    frames: Frames,
+    /// An answer, in which the id is written over the one that is there.
+    answer: Vec<u8>,
+    id_at: usize,
+    unwritten: Vec<u8>,
+}
+
+impl Worker {
+    fn new(tcp: TcpStream) -> Self {
+        let blank = "0".repeat(ID_BYTES);
+        let answer = on_the_wire(&result(&blank, "null"));
+        Self {
+            tcp,
+            frames: Frames::default(),
+            id_at: find(&answer, blank.as_bytes()).unwrap_or_default(),
+            answer,
+            unwritten: Vec::new(),
         }
-    };
-    tokio::select! {
-        outcome = serving => outcome,
-        () = stopped(&stop) => Ok(()),
+    }
+
+    /// Reads calls and writes answers, as far as there is room for them.
+    fn answer(&mut self, scrap: &mut [u8]) -> io::Result<()> {
+        loop {
+            while !self.unwritten.is_empty() {
+                let Some(written) = unless_blocked(self.tcp.write(&self.unwritten))? else {
+                    return Ok(());
+                };
+                self.unwritten.drain(..written);
+            }
+            let Some(bytes) = read(&self.tcp, scrap)? else {
+                return Ok(());
+            };
+            self.frames.take(bytes, |frame| {
+                let Some(id) = id_of(frame) else { return };
+                let from = self.unwritten.len() + self.id_at;
+                self.unwritten.extend_from_slice(&self.answer);
+                if let Some(place) = self.unwritten.get_mut(from..from + ID_BYTES) {
+                    place.copy_from_slice(id);
+                }
+            });
+        }
+    }
+}
+
+fn discard(tcp: &TcpStream, scrap: &mut [u8]) -> io::Result<()> {
+    while read(tcp, scrap)?.is_some() {}
+    Ok(())
+}
+
+/// What has come, if anything has.
+fn read<'s>(mut tcp: &TcpStream, scrap: &'s mut [u8]) -> io::Result<Option<&'s [u8]>> {
+    match unless_blocked(tcp.read(scrap))? {
+        Some(0) => Err(ErrorKind::UnexpectedEof.into()),
+        Some(bytes) => Ok(scrap.get(..bytes)),
+        None => Ok(None),
+    }
+}
+
+fn unless_blocked<T>(done: io::Result<T>) -> io::Result<Option<T>> {
+    match done {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        done => done.map(Some),
     }
 }
 

@@ -11,12 +11,13 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
     process::{Child, Command},
-    time::{Instant, sleep, timeout},
+    time::{Instant, interval, timeout},
 };
 
 use crate::{
     Outcome,
     address::{Address, Announcement},
+    figures::{count, mib},
     ledger::Ledger,
     system,
     trouble::{Trouble, WithinPatience},
@@ -26,6 +27,8 @@ use crate::{
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// How often it is looked whether something has come to be.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often memory is looked at in the course of time.
+const SAMPLE_EVERY: Duration = Duration::from_millis(50);
 
 /// An engine, which is killed when this is dropped.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub(crate) struct Engine {
     child: Child,
     process: u32,
     pub(crate) address: Address,
+    /// What it held when it had started, and its open file descriptors.
+    at_first: (Gauges, Option<usize>),
 }
 
 /// What an engine holds, as it says (D-32).
@@ -138,11 +143,14 @@ impl Engine {
         let address = address
             .await
             .or_silent("where the engine listens", PATIENCE)??;
-        Ok(Self {
+        let mut engine = Self {
             child,
             process,
             address,
-        })
+            at_first: (Gauges::default(), system::descriptors(process)),
+        };
+        engine.at_first.0 = engine.gauges().await?;
+        Ok(engine)
     }
 
     /// Resident memory in bytes, where the system tells.
@@ -150,9 +158,19 @@ impl Engine {
         system::resident(self.process)
     }
 
-    /// Open file descriptors, where the system tells.
-    pub(crate) fn descriptors(&self) -> Option<usize> {
-        system::descriptors(self.process)
+    /// Resident memory in the course of time, in MiB, as often as it is told.
+    pub(crate) async fn watch_memory(&self, time: Duration) -> Vec<f64> {
+        let mut samples = Vec::new();
+        let watching = async {
+            let mut pace = system::pace(SAMPLE_EVERY);
+            loop {
+                pace.tick().await;
+                samples.extend(self.memory().map(mib));
+            }
+        };
+        // It goes on until the time is over.
+        let Err(_) = timeout(time, watching).await;
+        samples
     }
 
     /// What it holds at present.
@@ -171,43 +189,13 @@ impl Engine {
         wanted: impl Fn(&Gauges) -> bool,
     ) -> Outcome<(Gauges, Duration)> {
         let began = Instant::now();
+        let mut look = interval(LOOK_EVERY);
         loop {
+            look.tick().await;
             let gauges = self.gauges().await?;
             if wanted(&gauges) || began.elapsed() > patience {
                 return Ok((gauges, began.elapsed()));
             }
-            sleep(LOOK_EVERY).await;
-        }
-    }
-
-    /// Waits until it holds what it held before, and files whether it does.
-    pub(crate) async fn nothing_left(
-        &self,
-        before: &Gauges,
-        patience: Duration,
-        ledger: &mut Ledger,
-    ) -> Outcome {
-        let before = before.held();
-        let (gauges, _) = self.until(patience, |now| now.held() == before).await?;
-        let what = "what the engine holds is what it held before";
-        ledger.seen(what, &gauges.to_string(), gauges.held() == before);
-        Ok(())
-    }
-
-    /// Waits until it has no more descriptors than before, and files whether it has.
-    pub(crate) async fn descriptors_back(&self, before: Option<usize>, ledger: &mut Ledger) {
-        const WHAT: &str = "open file descriptors, as before";
-        let Some(before) = before else {
-            return ledger.left_out(WHAT, "not measured here");
-        };
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let now = self.descriptors().unwrap_or(usize::MAX);
-            if now <= before || Instant::now() > deadline {
-                let (now, before) = (crate::figures::count(now), crate::figures::count(before));
-                return ledger.at_most(WHAT, now, "", before);
-            }
-            sleep(LOOK_EVERY).await;
         }
     }
 
@@ -222,11 +210,33 @@ impl Engine {
         Ok(ended.or_silent("the end of the engine", PATIENCE)??)
     }
 
-    /// Ends it.
-    pub(crate) async fn end(mut self) -> Outcome {
+    /// Waits until it holds what it held at first, files whether it does, and ends it.
+    pub(crate) async fn end(mut self, ledger: &mut Ledger) -> Outcome {
+        let (gauges, descriptors) = self.at_first;
+        let held = gauges.held();
+        let (now, _) = self.until(PATIENCE, |now| now.held() == held).await?;
+        let what = "what the engine holds is what it held before";
+        ledger.seen(what, &now.to_string(), now.held() == held);
+        self.descriptors_back(descriptors, ledger).await;
         self.child.start_kill()?;
         self.child.wait().await?;
         Ok(())
+    }
+
+    async fn descriptors_back(&self, at_first: Option<usize>, ledger: &mut Ledger) {
+        const WHAT: &str = "open file descriptors, as before";
+        let Some(at_first) = at_first else {
+            return ledger.left_out(WHAT, "not measured here");
+        };
+        let deadline = Instant::now() + PATIENCE;
+        let mut look = interval(LOOK_EVERY);
+        loop {
+            look.tick().await;
+            let now = system::descriptors(self.process).unwrap_or(usize::MAX);
+            if now <= at_first || Instant::now() > deadline {
+                return ledger.at_most(WHAT, count(now), "", count(at_first));
+            }
+        }
     }
 }
 

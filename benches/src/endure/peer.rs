@@ -120,6 +120,14 @@ impl Peer {
         Ok(peer)
     }
 
+    /// Connects, and registers a function.
+    pub(crate) async fn worker(address: Address, function: &str) -> Outcome<Self> {
+        let mut peer = Self::connect(address).await?;
+        peer.send(register_function(function)).await?;
+        peer.fence().await?;
+        Ok(peer)
+    }
+
     /// Sends a frame at once.
     pub(crate) async fn send(&mut self, frame: impl Into<Utf8Bytes>) -> Outcome {
         Ok(self.socket.send(Message::Text(frame.into())).await?)
@@ -211,18 +219,15 @@ impl Peer {
     }
 
     /// Answers every call with what it brings, until the session ends.
-    pub(crate) async fn echo(mut self) {
-        loop {
-            let Incoming::Frame(frame) = self.next().await else {
-                return;
-            };
-            let Some(answer) = Heard::read(&frame).ok().and_then(|it| echoed(&it)) else {
-                continue;
-            };
-            if self.send(answer).await.is_err() {
-                return;
+    pub(crate) async fn echo(mut self) -> Outcome {
+        while let Incoming::Frame(frame) = self.next().await {
+            if let Some(answer) = echoed(&Heard::read(&frame)?)
+                && self.send(answer).await.is_err()
+            {
+                break;
             }
         }
+        Ok(())
     }
 
     /// Sends a Close frame, and waits for the engine's.

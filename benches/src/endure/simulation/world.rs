@@ -1,4 +1,6 @@
-//! The world around one engine: who is there, what is owed to whom, and what must hold.
+//! The world around one engine: who is there, what goes in, and what is owed to whom.
+
+mod checks;
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -6,15 +8,15 @@ use std::{
     time::Duration,
 };
 
+use benches::Counter;
 use reference_core::{
-    Effect, Environment, ExchangeId, HttpTriggerRequest, IdSource, Input, Machine, Now, SessionId,
-    Variable,
+    Effect, Environment, ExchangeId, HttpTriggerRequest, Input, Machine, Now, SessionId, Variable,
 };
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::Counts;
-use crate::peer::{Heard, invoke};
+use crate::peer::invoke;
 
 /// The wall clock starts here, far from the monotonic one.
 const EPOCH: Duration = Duration::from_secs(1_700_000_000);
@@ -22,10 +24,6 @@ const EPOCH: Duration = Duration::from_secs(1_700_000_000);
 const REMEMBERED: usize = 64;
 /// How many ticks the engine may ask for while nothing but time happens.
 const TICKS_MAX: usize = 200_000;
-const LISTING: &str = "list";
-/// By when everything has been answered: a call ends after 30 s, one over HTTP after as long as
-/// its registration says, which is a minute here at most.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(61);
 
 /// A session that is there.
 #[derive(Debug, Default)]
@@ -49,7 +47,7 @@ pub(super) struct World<M> {
     pub(super) monotonic: Duration,
     /// How far the wall clock was set forwards.
     pub(super) set: Duration,
-    ids: Ids,
+    ids: Counter,
     effects: Vec<Effect>,
     pub(super) live: Vec<(SessionId, Live)>,
     /// Sessions that have ended, with what they could prove themselves with.
@@ -82,16 +80,6 @@ pub(super) struct World<M> {
     pub(super) violation: Option<String>,
 }
 
-#[derive(Debug, Default)]
-struct Ids(u128);
-
-impl IdSource for Ids {
-    fn next_id(&mut self) -> Uuid {
-        self.0 += 1;
-        Uuid::from_u128(self.0)
-    }
-}
-
 /// An environment with one variable.
 struct Variables;
 
@@ -112,7 +100,7 @@ impl<M: Machine> World<M> {
             machine,
             monotonic: Duration::ZERO,
             set: Duration::ZERO,
-            ids: Ids::default(),
+            ids: Counter::default(),
             effects: Vec::new(),
             live: Vec::new(),
             gone: VecDeque::new(),
@@ -316,89 +304,6 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// Nobody waits for anything.
-    pub(super) fn nothing_is_owed(&mut self, when: &str) {
-        let owed = [
-            ("answers to calls", self.owed_answers.len()),
-            ("results of registrations", self.owed_registrations.len()),
-            ("answers to HTTP requests", self.owed_responses.len()),
-        ];
-        for (what, count) in owed.iter().filter(|(_, count)| *count > 0) {
-            self.violated(format!("{when}, {count} {what} are owed"));
-        }
-    }
-
-    /// Nobody is there, and nothing of theirs is.
-    pub(super) fn nothing_is_left(&mut self) {
-        self.nothing_is_owed("after the last session");
-        if !self.requests.is_empty() {
-            let count = self.requests.len();
-            self.violated(format!("{count} requests are under way for nobody"));
-        }
-        self.request("GET", "/metrics", b"");
-        let page = self.page.take().unwrap_or_default();
-        for gauge in [
-            "sessions",
-            "functions",
-            "triggers",
-            "trigger_types",
-            "calls_in_flight",
-        ] {
-            let line = format!("\nreference_{gauge} 0\n");
-            if !page.contains(&line) {
-                self.violated(format!("{gauge} are left: {page}"));
-            }
-        }
-    }
-
-    /// Everything that is asked for is answered in time, or given up.
-    pub(super) fn nothing_is_overdue(&mut self) {
-        let answers = self.owed_answers.values();
-        let registrations = self.owed_registrations.values().map(|(_, since)| since);
-        let responses = self.owed_responses.iter().map(|(_, since)| since);
-        let requests = self.requests.iter().map(|(_, since)| since);
-        let mut owed = answers
-            .chain(registrations)
-            .chain(responses)
-            .chain(requests);
-        let overdue = owed.find(|since| **since + ANSWERED_WITHIN < self.monotonic);
-        if let Some(since) = overdue.copied() {
-            let now = self.monotonic;
-            self.violated(format!(
-                "at {now:?}, what was asked at {since:?} is under way"
-            ));
-        }
-    }
-
-    /// The engine's own lists: what is registered is what sessions that are there have registered.
-    pub(super) fn compare_lists(&mut self) {
-        let observer = self.connect();
-        let functions = self.list(observer, "functions");
-        let listed = ids(&functions, "functions", "function_id");
-        let served = self.live.iter().flat_map(|(_, it)| &it.functions);
-        let served: BTreeSet<String> = served.map(|id| (*id).to_owned()).collect();
-        if listed != served {
-            self.violated(format!("functions {listed:?}, and not {served:?}"));
-        }
-        let workers: BTreeSet<String> = self
-            .live
-            .iter()
-            .map(|(_, it)| it.worker_id.clone())
-            .collect();
-        let triggers = self.list(observer, "registered-triggers");
-        let owners = ids(&triggers, "registered_triggers", "worker_id");
-        if !owners.is_subset(&workers) {
-            self.violated(format!("triggers of {owners:?}, and there are {workers:?}"));
-        }
-        self.disconnect(observer);
-    }
-
-    fn list(&mut self, observer: SessionId, what: &str) -> Value {
-        let function = format!("engine::{what}::list");
-        self.send(observer, &invoke(LISTING, &function, "{}"));
-        self.listed.take().unwrap_or_default()
-    }
-
     pub(super) fn session_ids(&self) -> Vec<SessionId> {
         self.live.iter().map(|(id, _)| *id).collect()
     }
@@ -427,141 +332,4 @@ impl<M: Machine> World<M> {
         self.owed_registrations
             .retain(|(owner, _), _| *owner != session);
     }
-
-    fn see(&mut self, effect: Effect) {
-        match effect {
-            Effect::Send { session, frame } => {
-                (session, &frame).hash(&mut self.hasher);
-                if !self.is_live(session) {
-                    return self.violated(format!("sent to {session:?}, which has ended: {frame}"));
-                }
-                self.hear(session, &frame);
-            }
-            Effect::Close { session, code, .. } => {
-                (session, code.number()).hash(&mut self.hasher);
-                if !self.is_live(session) {
-                    self.violated(format!("closed {session:?}, which has ended"));
-                }
-                let is_owed = self.owed_answers.keys().any(|(owner, _)| *owner == session)
-                    || self
-                        .owed_registrations
-                        .keys()
-                        .any(|(owner, _)| *owner == session);
-                if self.stopping && is_owed {
-                    self.violated(format!("a stop leaves {session:?} without an answer"));
-                }
-                self.forget(session);
-            }
-            Effect::Request(request) => {
-                self.counts.requests_out += 1;
-                (request.call, &request.body).hash(&mut self.hasher);
-                self.requests.push((request.call, self.monotonic));
-            }
-            Effect::CancelRequest { call } => {
-                call.hash(&mut self.hasher);
-                match self.requests.iter().position(|it| it.0 == call) {
-                    Some(at) => self.requests.swap_remove(at),
-                    None => {
-                        return self.violated("gave up a request that is not under way".to_owned());
-                    }
-                };
-                self.given_up.push(call);
-                if self.given_up.len() > REMEMBERED {
-                    self.given_up.swap_remove(0);
-                }
-            }
-            Effect::Respond { exchange, answer } => {
-                (exchange, answer.status).hash(&mut self.hasher);
-                match self.owed_responses.iter().position(|it| it.0 == exchange) {
-                    Some(at) => self.owed_responses.swap_remove(at),
-                    None => return self.violated(format!("{exchange:?} is not waited for")),
-                };
-                if answer.status == 200 && answer.body.starts_with(b"# HELP") {
-                    self.page = String::from_utf8(answer.body.to_vec()).ok();
-                }
-            }
-            Effect::Report(_) => {}
-        }
-    }
-
-    fn hear(&mut self, session: SessionId, frame: &str) {
-        let Ok(heard) = Heard::read(frame) else {
-            return self.violated(format!("sent what cannot be read: {frame}"));
-        };
-        match heard.kind {
-            "workerregistered" => {
-                if let Some(live) = self.live_mut(session) {
-                    live.worker_id = heard.worker_id.unwrap_or_default().into_owned();
-                    live.token = heard.reattach_token.unwrap_or_default().into_owned();
-                }
-            }
-            "invokefunction" => {
-                let id = heard.invocation_id.unwrap_or_default().into_owned();
-                keep(&mut self.handed, (session, id));
-            }
-            "invocationresult" => self.hear_answer(session, &heard, frame),
-            "functionregistrationresult" => {
-                let registering = self.registering.take();
-                let is_it = |(by, id): (SessionId, &str)| {
-                    by == session && heard.id.as_deref() == Some(id) && heard.code().is_some()
-                };
-                if !registering.is_some_and(is_it) {
-                    self.violated(format!("not asked for: {frame}"));
-                }
-            }
-            "triggerregistrationresult" => {
-                let key = (session, heard.id.unwrap_or_default().into_owned());
-                match self.owed_registrations.remove(&key) {
-                    None => self.violated(format!("not asked for by {session:?}: {frame}")),
-                    Some((1, _)) => {}
-                    Some((more, since)) => {
-                        self.owed_registrations.insert(key, (more - 1, since));
-                    }
-                }
-            }
-            "registertrigger" => {
-                let text =
-                    |it: Option<std::borrow::Cow<'_, str>>| it.unwrap_or_default().into_owned();
-                let announced = Announced {
-                    provider: session,
-                    id: text(heard.id),
-                    trigger_type: text(heard.trigger_type),
-                    function: text(heard.function_id),
-                };
-                keep(&mut self.announced, announced);
-            }
-            _ => {}
-        }
-    }
-
-    fn hear_answer(&mut self, session: SessionId, heard: &Heard<'_>, frame: &str) {
-        let id = heard.invocation_id.as_deref().unwrap_or_default();
-        if id == LISTING {
-            self.listed = heard
-                .result
-                .and_then(|it| serde_json::from_str(it.get()).ok());
-            return;
-        }
-        self.counts.answers += 1;
-        let number = id.strip_prefix('c').and_then(|it| it.parse().ok());
-        let was_owed =
-            number.is_some_and(|number| self.owed_answers.remove(&(session, number)).is_some());
-        if !was_owed {
-            self.violated(format!("not waited for by {session:?}: {frame}"));
-        }
-    }
-}
-
-/// Remembers one more; what is forgotten is never answered.
-fn keep<T>(list: &mut Vec<T>, one: T) {
-    if list.len() == REMEMBERED {
-        list.swap_remove(0);
-    }
-    list.push(one);
-}
-
-fn ids(list: &Value, field: &str, id: &str) -> BTreeSet<String> {
-    let entries = list.get(field).and_then(Value::as_array);
-    let ids = entries.into_iter().flatten().filter_map(|it| it.get(id));
-    ids.filter_map(Value::as_str).map(str::to_owned).collect()
 }

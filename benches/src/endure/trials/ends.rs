@@ -50,8 +50,6 @@ impl End {
 
 pub(super) async fn run(plan: &Plan, ledger: &mut Ledger) -> Outcome {
     let engine = plan.start().await?;
-    let before = engine.gauges().await?;
-    let descriptors = engine.descriptors();
     let mut caller = Caller::connect(engine.address).await?;
     let mut standing = Vec::new();
     for end in End::ALL {
@@ -68,11 +66,10 @@ pub(super) async fn run(plan: &Plan, ledger: &mut Ledger) -> Outcome {
         ledger.exactly(&what, ended.gone, plan.ends());
     }
     caller.peer.close().await?;
-    engine.nothing_left(&before, PATIENCE, ledger).await?;
     // Those that stand on this side have no claim to a descriptor on the other.
-    engine.descriptors_back(descriptors, ledger).await;
+    let ended = engine.end(ledger).await;
     drop(standing);
-    engine.end().await
+    ended
 }
 
 #[derive(Debug, Default)]

@@ -23,8 +23,6 @@ pub(super) async fn run(plan: &Plan, ledger: &mut Ledger) -> Outcome {
     let arguments: &[&str] = plan.either(&["--silence-time-ms", SHORT_SILENCE_MS], &[]);
     let engine = Engine::start(&plan.engine, arguments).await?;
     let bar = plan.either(SHORT_FOUND_S_MAX, FOUND_S_MAX);
-    let before = engine.gauges().await?;
-    let descriptors = engine.descriptors();
     let mut caller = Caller::connect(engine.address).await?;
     let mut silent = Peer::connect(engine.address).await?;
     silent.register(FUNCTION).await?;
@@ -48,9 +46,8 @@ pub(super) async fn run(plan: &Plan, ledger: &mut Ledger) -> Outcome {
     let is_gone = gone.is_error("function_not_found");
     ledger.seen("a call afterwards", &format!("{gone:?}"), is_gone);
     caller.peer.close().await?;
-    engine.nothing_left(&before, PATIENCE, ledger).await?;
     // It is still there on this side.
-    engine.descriptors_back(descriptors, ledger).await;
+    let ended = engine.end(ledger).await;
     drop(silent);
-    engine.end().await
+    ended
 }

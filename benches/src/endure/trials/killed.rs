@@ -32,8 +32,6 @@ const READY: &str = "ready";
 
 pub(super) async fn run(plan: &Plan, ledger: &mut Ledger) -> Outcome {
     let engine = plan.start().await?;
-    let before = engine.gauges().await?;
-    let descriptors = engine.descriptors();
     let mut caller = Caller::connect(engine.address).await?;
     let rounds = plan.either(2, 10);
     let (mut stopped, mut gone, mut longest) = (0, 0, Duration::ZERO);
@@ -84,9 +82,7 @@ pub(super) async fn run(plan: &Plan, ledger: &mut Ledger) -> Outcome {
     let what = "functions that are `function_not_found` afterwards";
     ledger.exactly(what, gone, rounds * WORKERS);
     caller.peer.close().await?;
-    engine.nothing_left(&before, PATIENCE, ledger).await?;
-    engine.descriptors_back(descriptors, ledger).await;
-    engine.end().await
+    engine.end(ledger).await
 }
 
 fn function(number: usize) -> String {

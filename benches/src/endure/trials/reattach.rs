@@ -1,12 +1,6 @@
 //! A worker that comes back, with its old connection still there or not (CO-15).
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::{task::JoinHandle, time::timeout};
 
@@ -17,17 +11,17 @@ use crate::{
     engine::{Engine, PATIENCE, get},
     ledger::Ledger,
     peer::{Heard, Incoming, Peer, result},
-    system::{Aside, aside},
+    system::{Aside, Priority, Stop, aside, pace, stop},
     trouble::{Trouble, WithinPatience},
 };
 
 const FUNCTION: &str = "reattach";
 const NORMAL: u16 = 1000;
+/// What lies between two calls in the background, at least.
+const CALL_EVERY: Duration = Duration::from_millis(1);
 
 pub(super) async fn run(plan: &Plan, ledger: &mut Ledger) -> Outcome {
     let engine = plan.start().await?;
-    let before = engine.gauges().await?;
-    let descriptors = engine.descriptors();
     let mut caller = Caller::connect(engine.address).await?;
     let mut worker = Worker::come(&engine, 0, None).await?;
     let background = Background::start(&engine)?;
@@ -64,9 +58,7 @@ pub(super) async fn run(plan: &Plan, ledger: &mut Ledger) -> Outcome {
     ledger.exactly(what, answered, begun);
     worker.lose().await?;
     caller.peer.close().await?;
-    engine.nothing_left(&before, PATIENCE, ledger).await?;
-    engine.descriptors_back(descriptors, ledger).await;
-    engine.end().await
+    engine.end(ledger).await
 }
 
 /// What proves that a session was this worker's.
@@ -139,25 +131,25 @@ async fn serve(mut peer: Peer, number: String) -> u16 {
 
 /// A caller that goes on all the while.
 struct Background {
-    stop: Arc<AtomicBool>,
-    calling: Aside<Outcome<(usize, usize)>>,
+    stop: Stop,
+    calling: Aside<(usize, usize)>,
 }
 
 impl Background {
     fn start(engine: &Engine) -> Outcome<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, address) = (Arc::clone(&stop), engine.address);
-        let calling = aside(false, move || async move {
+        let ((stop, stopped), address) = (stop(), engine.address);
+        let calling = aside("caller", Priority::Usual, move || async move {
             let mut caller = Caller::connect(address).await?;
             let (mut begun, mut answered) = (0, 0);
-            while !stopped.load(Relaxed) {
+            let mut pace = pace(CALL_EVERY);
+            while !stopped.is_now() {
+                pace.tick().await;
                 begun += 1;
                 match caller.call(FUNCTION, "null").await {
                     Ok(_) => answered += 1,
                     Err(Trouble::Silent { .. }) => {}
                     Err(trouble) => return Err(trouble),
                 }
-                tokio::time::sleep(Duration::from_micros(200)).await;
             }
             caller.peer.close().await?;
             Ok((begun, answered))
@@ -166,7 +158,7 @@ impl Background {
     }
 
     async fn stop(self) -> Outcome<(usize, usize)> {
-        self.stop.store(true, Relaxed);
-        self.calling.ended().await?
+        drop(self.stop);
+        self.calling.ended().await
     }
 }

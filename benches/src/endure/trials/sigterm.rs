@@ -14,11 +14,11 @@ use super::Plan;
 use crate::{
     Outcome,
     address::Address,
-    engine::{Engine, PATIENCE, get},
+    engine::{Engine, Gauges, PATIENCE, get},
     figures::count,
     ledger::Ledger,
-    peer::{Heard, Incoming, Peer, invoke, register_function, register_http},
-    system::aside,
+    peer::{Heard, Incoming, Peer, invoke},
+    system::{Priority, aside, crew},
     trouble::Trouble,
 };
 
@@ -90,29 +90,19 @@ impl Told {
 
 async fn once(engine: &mut Engine) -> Outcome<Round> {
     let address = engine.address;
-    let mut worker = Peer::connect(address).await?;
-    worker.send(register_function(ECHO)).await?;
-    worker.fence().await?;
-    let serving = aside(false, move || worker.echo())?;
+    let worker = Peer::worker(address, ECHO).await?;
+    let serving = aside("worker", Priority::Usual, move || worker.echo())?;
     let mut holder = Peer::connect(address).await?;
-    holder.send(register_function(HOLD)).await?;
-    holder.send(register_http(HOLD)).await?;
-    holder.fence().await?;
+    holder.register(HOLD).await?;
     let holding =
         tokio::spawn(async move { while let Incoming::Frame(_) = holder.next().await {} });
 
     let answered = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&answered);
-    let calling = aside(false, move || async move {
-        let mut callers = JoinSet::new();
+    let calling = crew("callers", Priority::Usual, move |tasks| {
         for _ in 0..CALLERS {
-            callers.spawn(call_on(address, Arc::clone(&counted)));
+            tasks.spawn(call_on(address, Arc::clone(&counted)));
         }
-        let mut told = Told::default();
-        while let Some(caller) = callers.join_next().await {
-            told.add(&caller??);
-        }
-        Outcome::Ok(told)
     })?;
     let mut requests = JoinSet::new();
     for _ in 0..REQUESTS {
@@ -120,9 +110,8 @@ async fn once(engine: &mut Engine) -> Outcome<Round> {
     }
     // All that is held is under way, and so is the rest.
     let held = (CALLERS * HELD + REQUESTS) as u64;
-    let under_way = |it: &crate::engine::Gauges| {
-        it.calls_in_flight >= held && answered.load(Relaxed) > CALLERS * AT_ONCE
-    };
+    let under_way =
+        |it: &Gauges| it.calls_in_flight >= held && answered.load(Relaxed) > CALLERS * AT_ONCE;
     let (gauges, _) = engine.until(PATIENCE, under_way).await?;
     if !under_way(&gauges) {
         return Err(Trouble::unexpected(format!("no load: {gauges}")));
@@ -131,7 +120,10 @@ async fn once(engine: &mut Engine) -> Outcome<Round> {
     engine.terminate()?;
     let status = engine.ended().await?;
     let took = asked.elapsed();
-    let told = calling.ended().await??;
+    let mut told = Told::default();
+    for caller in calling.ended().await? {
+        told.add(&caller);
+    }
     let mut answered = 0;
     while let Some(request) = requests.join_next().await {
         let told = |body: &str| body.contains(r#""code":"invocation_stopped""#);

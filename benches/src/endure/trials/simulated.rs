@@ -5,14 +5,19 @@ use std::time::Instant;
 use reference_core::Engine;
 
 use super::Plan;
-use crate::{Outcome, ledger::Ledger, simulation::simulate, system::aside};
+use crate::{
+    Outcome,
+    ledger::Ledger,
+    simulation::simulate,
+    system::{Priority, aside},
+};
 
 pub(super) async fn run(plan: &Plan, ledger: &mut Ledger) -> Outcome {
     let (steps, seed) = (plan.steps(), plan.seed);
     let began = Instant::now();
     // On a thread of its own, so that this one still hears of an interrupt.
-    let simulating = aside(false, move || async move {
-        simulate(steps, seed, Engine::default)
+    let simulating = aside("simulation", Priority::Usual, move || async move {
+        Ok(simulate(steps, seed, Engine::default))
     })?;
     let report = simulating.ended().await?;
     let took = began.elapsed().as_secs_f64();

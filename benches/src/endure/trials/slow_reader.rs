@@ -6,11 +6,11 @@ use super::Plan;
 use crate::{
     Outcome,
     caller::{Answer, Caller},
-    engine::PATIENCE,
+    engine::{Gauges, PATIENCE},
     figures::mib,
     ledger::Ledger,
-    peer::{Heard, Incoming, Peer, echoed, register_function, result},
-    system::aside,
+    peer::{Heard, Incoming, Peer, echoed, result},
+    system::{Priority, aside},
     trouble::WithinPatience,
 };
 
@@ -30,12 +30,11 @@ const STOP: &str = r#""stop""#;
 
 pub(super) async fn run(plan: &Plan, ledger: &mut Ledger) -> Outcome {
     let engine = plan.start().await?;
-    let before = engine.gauges().await?;
     let address = engine.address;
-    let large = Peer::connect(address).await?;
-    let serving = aside(false, move || answer(large, "slow.large"))?;
-    let quiet = Peer::connect(address).await?;
-    let echoing = aside(false, move || answer(quiet, "slow.echo"))?;
+    let large = Peer::worker(address, "slow.large").await?;
+    let serving = aside("large", Priority::Usual, move || answer(large, true))?;
+    let quiet = Peer::worker(address, "slow.echo").await?;
+    let echoing = aside("echo", Priority::Usual, move || answer(quiet, false))?;
 
     let mut slow = Caller::connect(address).await?;
     slow.peer.register("slow.own").await?;
@@ -43,7 +42,7 @@ pub(super) async fn run(plan: &Plan, ledger: &mut Ledger) -> Outcome {
     for _ in 0..WAITING {
         waiting.begin("slow.own", "null").await?;
     }
-    let all_under_way = |it: &crate::engine::Gauges| it.calls_in_flight == WAITING as u64;
+    let all_under_way = |it: &Gauges| it.calls_in_flight == WAITING as u64;
     engine.until(PATIENCE, all_under_way).await?;
 
     for _ in 0..RESULTS {
@@ -90,16 +89,14 @@ pub(super) async fn run(plan: &Plan, ledger: &mut Ledger) -> Outcome {
     let mut last = Caller::connect(address).await?;
     for (function, ends) in [("slow.large", serving), ("slow.echo", echoing)] {
         last.begin(function, STOP).await?;
-        ends.ended().await??;
+        ends.ended().await?;
     }
     last.peer.close().await?;
-    engine.nothing_left(&before, PATIENCE, ledger).await?;
-    engine.end().await
+    engine.end(ledger).await
 }
 
-/// Answers calls until it is told to stop.
-async fn answer(mut worker: Peer, function: &str) -> Outcome {
-    worker.send(register_function(function)).await?;
+/// Answers calls until it is told to stop, with a large result or with what they bring.
+async fn answer(mut worker: Peer, largely: bool) -> Outcome {
     let large = format!(r#""{}""#, "x".repeat(RESULT_BYTES));
     while let Incoming::Frame(frame) = worker.next().await {
         let heard = Heard::read(&frame)?;
@@ -107,7 +104,7 @@ async fn answer(mut worker: Peer, function: &str) -> Outcome {
             break;
         }
         let answer = match &heard.invocation_id {
-            Some(id) if function == "slow.large" => Some(result(id, &large)),
+            Some(id) if largely => Some(result(id, &large)),
             _ => echoed(&heard),
         };
         if let Some(answer) = answer {

@@ -3,24 +3,23 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
-
-use tokio::{task::JoinSet, time::sleep};
 
 use super::Plan;
 use crate::{
     Outcome,
     address::Address,
     caller::{Answer, Caller},
-    engine::{Engine, PATIENCE, get},
-    figures::{count, mib},
+    engine::get,
+    figures::count,
     ledger::Ledger,
     peer::{Heard, Incoming, Peer, echoed, register_function, register_http},
     simulation::Dice,
-    system::aside,
+    system::{Priority, Stopped, crew, pace, stop},
+    trouble::Trouble,
 };
 
 const WORKERS: usize = 6;
@@ -29,8 +28,8 @@ const CALLERS: usize = 4;
 const CLIENTS: usize = 2;
 /// How many calls a worker serves before it goes, at most.
 const LIFE: u64 = 500;
-const PACE: Duration = Duration::from_micros(500);
-const SAMPLE_EVERY: Duration = Duration::from_millis(50);
+/// What lies between two calls of one caller, at least.
+const CALL_EVERY: Duration = Duration::from_millis(1);
 const GROWTH_MAX: f64 = 1.1;
 /// What may be more even where little is taken.
 const GROWTH_MIB_MAX: f64 = 4.0;
@@ -45,53 +44,48 @@ struct Tally {
     requests_answered: AtomicUsize,
     sessions: AtomicUsize,
     registrations: AtomicUsize,
-    stop: AtomicBool,
+}
+
+/// One of those who make the load.
+struct One {
+    address: Address,
+    dice: Dice,
+    tally: Arc<Tally>,
+    stopped: Stopped,
 }
 
 pub(super) async fn run(plan: &Plan, ledger: &mut Ledger) -> Outcome {
     let engine = plan.start().await?;
-    let before = engine.gauges().await?;
-    let descriptors = engine.descriptors();
     let tally = Arc::new(Tally::default());
-    let (address, seed) = (engine.address, plan.seed);
-    let of_workers = Arc::clone(&tally);
-    let workers = aside(true, move || async move {
-        let mut tasks = JoinSet::new();
+    let (stop, stopped) = stop();
+    let (address, seed, counted) = (engine.address, plan.seed, Arc::clone(&tally));
+    let one = move |seed_of_kind: u64, number: usize| One {
+        address,
+        dice: Dice::new(seed + seed_of_kind + number as u64),
+        tally: Arc::clone(&counted),
+        stopped: stopped.clone(),
+    };
+    let of_workers = one.clone();
+    let workers = crew("workers", Priority::Low, move |tasks| {
         for number in 0..WORKERS {
-            let dice = Dice::new(seed + number as u64);
-            tasks.spawn(work(address, number, dice, Arc::clone(&of_workers)));
+            tasks.spawn(work(of_workers(0, number), number));
         }
-        all(tasks).await
     })?;
-    let of_callers = Arc::clone(&tally);
-    let callers = aside(true, move || async move {
-        let mut tasks = JoinSet::new();
+    let callers = crew("callers", Priority::Low, move |tasks| {
         for number in 0..CALLERS {
-            let dice = Dice::new(seed + 1_000 + number as u64);
-            tasks.spawn(call(address, dice, Arc::clone(&of_callers)));
+            tasks.spawn(call(one(1_000, number)));
         }
         for number in 0..CLIENTS {
-            let dice = Dice::new(seed + 2_000 + number as u64);
-            tasks.spawn(request(address, dice, Arc::clone(&of_callers)));
+            tasks.spawn(request(one(2_000, number)));
         }
-        all(tasks).await
     })?;
-    let samples = sample(&engine, plan.soak()).await;
-    tally.stop.store(true, Relaxed);
-    callers.ended().await??;
-    workers.ended().await??;
+    let samples = engine.watch_memory(plan.soak()).await;
+    drop(stop);
+    callers.ended().await?;
+    workers.ended().await?;
     file(ledger, &tally);
     file_memory(ledger, &samples);
-    engine.nothing_left(&before, PATIENCE, ledger).await?;
-    engine.descriptors_back(descriptors, ledger).await;
-    engine.end().await
-}
-
-async fn all(mut tasks: JoinSet<Outcome>) -> Outcome {
-    while let Some(task) = tasks.join_next().await {
-        task??;
-    }
-    Ok(())
+    engine.end(ledger).await
 }
 
 fn function(number: usize) -> String {
@@ -104,45 +98,26 @@ fn any_function(dice: &mut Dice) -> String {
 }
 
 /// Comes, registers, serves, unregisters some and goes, again and again.
-async fn work(address: Address, number: usize, mut dice: Dice, tally: Arc<Tally>) -> Outcome {
-    while !tally.stop.load(Relaxed) {
-        let mut peer = Peer::connect(address).await?;
-        tally.sessions.fetch_add(1, Relaxed);
-        let own = (0..FUNCTIONS_EACH).map(|nth| function(number * FUNCTIONS_EACH + nth));
+async fn work(mut one: One, number: usize) -> Outcome {
+    let own = (0..FUNCTIONS_EACH).map(|nth| function(number * FUNCTIONS_EACH + nth));
+    while !one.stopped.is_now() {
+        let mut peer = Peer::connect(one.address).await?;
+        one.tally.sessions.fetch_add(1, Relaxed);
         for id in own.clone() {
             peer.feed(register_function(&id)).await?;
             peer.feed(register_http(&id)).await?;
-            tally.registrations.fetch_add(2, Relaxed);
+            one.tally.registrations.fetch_add(2, Relaxed);
         }
         peer.flush().await?;
-        let life = dice.below_u64(LIFE);
-        for _ in 0..life {
-            if tally.stop.load(Relaxed) {
-                break;
-            }
-            tokio::select! {
-                incoming = peer.next() => {
-                    let Incoming::Frame(frame) = incoming else {
-                        return Err(crate::trouble::Trouble::unexpected(format!(
-                            "a worker was told {incoming:?}"
-                        )));
-                    };
-                    if let Some(answer) = echoed(&Heard::read(&frame)?) {
-                        peer.send(answer).await?;
-                    }
-                }
-                () = sleep(SAMPLE_EVERY) => {}
-            }
-        }
-        for id in own.filter(|_| dice.chance(50)) {
-            let frames = ["trigger", "function"];
-            for what in frames {
-                peer.feed(format!(r#"{{"type":"unregister{what}","id":"{id}"}}"#))
-                    .await?;
+        serve(&mut one, &mut peer).await?;
+        for id in own.clone().filter(|_| one.dice.chance(50)) {
+            for what in ["trigger", "function"] {
+                let frame = format!(r#"{{"type":"unregister{what}","id":"{id}"}}"#);
+                peer.feed(frame).await?;
             }
         }
         peer.flush().await?;
-        match dice.below(3) {
+        match one.dice.below(3) {
             0 => peer.close().await?,
             1 => peer.reset_in_mid_frame()?,
             _ => drop(peer),
@@ -151,40 +126,61 @@ async fn work(address: Address, number: usize, mut dice: Dice, tally: Arc<Tally>
     Ok(())
 }
 
+/// Serves for a while.
+async fn serve(one: &mut One, peer: &mut Peer) -> Outcome {
+    for _ in 0..one.dice.below_u64(LIFE) {
+        let incoming = tokio::select! {
+            incoming = peer.next() => incoming,
+            () = one.stopped.wait() => break,
+        };
+        let Incoming::Frame(frame) = incoming else {
+            let problem = format!("a worker was told {incoming:?}");
+            return Err(Trouble::unexpected(problem));
+        };
+        if let Some(answer) = echoed(&Heard::read(&frame)?) {
+            peer.send(answer).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Calls one at a time, and now and again as another session.
-async fn call(address: Address, mut dice: Dice, tally: Arc<Tally>) -> Outcome {
-    let mut caller = Caller::connect(address).await?;
-    while !tally.stop.load(Relaxed) {
+async fn call(mut one: One) -> Outcome {
+    let (dice, tally) = (&mut one.dice, &one.tally);
+    let mut caller = Caller::connect(one.address).await?;
+    let mut pace = pace(CALL_EVERY);
+    while !one.stopped.is_now() {
+        pace.tick().await;
         if dice.chance(1) {
             caller.peer.close().await?;
-            caller = Caller::connect(address).await?;
+            caller = Caller::connect(one.address).await?;
             tally.sessions.fetch_add(1, Relaxed);
         }
         tally.calls.fetch_add(1, Relaxed);
         let data = format!(r#""{}""#, "x".repeat(dice.below(2_000)));
-        match caller.call(&any_function(&mut dice), &data).await {
+        match caller.call(&any_function(dice), &data).await {
             Ok(answer) => {
                 tally.answered.fetch_add(1, Relaxed);
                 let is_result = answer == Answer::Result(data);
                 tally.results.fetch_add(usize::from(is_result), Relaxed);
             }
             // It is lost; what else comes on this session says nothing.
-            Err(_) => caller = Caller::connect(address).await?,
+            Err(_) => caller = Caller::connect(one.address).await?,
         }
-        sleep(PACE).await;
     }
     caller.peer.close().await
 }
 
 /// Makes requests for http triggers, whether or not they are there.
-async fn request(address: Address, mut dice: Dice, tally: Arc<Tally>) -> Outcome {
-    while !tally.stop.load(Relaxed) {
-        tally.requests.fetch_add(1, Relaxed);
-        let path = format!("/{}", any_function(&mut dice));
-        if get(address, &path).await.is_ok() {
-            tally.requests_answered.fetch_add(1, Relaxed);
+async fn request(mut one: One) -> Outcome {
+    let mut pace = pace(CALL_EVERY);
+    while !one.stopped.is_now() {
+        pace.tick().await;
+        one.tally.requests.fetch_add(1, Relaxed);
+        let path = format!("/{}", any_function(&mut one.dice));
+        if get(one.address, &path).await.is_ok() {
+            one.tally.requests_answered.fetch_add(1, Relaxed);
         }
-        sleep(PACE).await;
     }
     Ok(())
 }
@@ -197,17 +193,6 @@ fn file(ledger: &mut Ledger, tally: &Tally) {
     ledger.exactly("calls answered", of(&tally.answered), of(&tally.calls));
     let what = "requests for http triggers answered";
     ledger.exactly(what, of(&tally.requests_answered), of(&tally.requests));
-}
-
-/// Resident memory in the course of time, in MiB.
-async fn sample(engine: &Engine, time: Duration) -> Vec<f64> {
-    let until = Instant::now() + time;
-    let mut samples = Vec::new();
-    while Instant::now() < until {
-        samples.extend(engine.memory().map(mib));
-        sleep(SAMPLE_EVERY).await;
-    }
-    samples
 }
 
 fn file_memory(ledger: &mut Ledger, samples: &[f64]) {
