@@ -37,13 +37,12 @@ use crate::{
     hub::Hub,
     outbox::{News, Outbox, Unwritten, Wire},
     transport::Transport,
+    turn::{Crowd, Turn},
 };
 
 pub(crate) const BUFFER_BYTES: usize = 8 << 10;
-/// How many frames are handled before what they have caused is written, at most.
-const BATCH_FRAMES: usize = 64;
-/// For how long, at most; a frame that takes longer is handled alone.
-const BATCH_TIME: Duration = Duration::from_millis(1);
+/// For how long a turn goes on, at most; a frame that takes longer is handled alone.
+const TURN_TIME: Duration = Duration::from_millis(1);
 /// Where clients send their telemetry; such a connection is no worker (CO-18).
 const TELEMETRY_PATH: &str = "/otel";
 
@@ -56,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) tls: Option<Tls>,
     /// As many as workers may be connected.
     pub(crate) seats: Arc<Semaphore>,
+    /// Those who have more to be read than their last turn took.
+    pub(crate) crowd: Crowd,
     /// Told of each session that has ended.
     pub(crate) ended: Notify,
 }
@@ -232,6 +233,7 @@ impl<'a> Connection<'a> {
         let (mut readable, mut closing) = (true, false);
         let mut pulse = Pulse::new(&self.shared.limits);
         let mut unwritten = Unwritten::default();
+        let mut turn = Turn::new(&self.shared.crowd);
         loop {
             let paused = !self.outbox.reads_on();
             if paused {
@@ -254,7 +256,7 @@ impl<'a> Connection<'a> {
                     News::Drained => {}
                 },
                 () = &mut last_moment, if closing => return End::Stuck,
-                read = self.read(socket, &mut unwritten), if readable && !paused => {
+                read = self.read(socket, &mut unwritten, &mut turn), if readable && !paused => {
                     pulse.heard();
                     match read {
                         ControlFlow::Continue(Next::Rest) => {}
@@ -278,14 +280,19 @@ impl<'a> Connection<'a> {
 
     /// Hands to the machine what has come, at least one message, and then writes what that has
     /// caused, to whomever; continues with what there is to be read.
-    async fn read(&self, socket: &mut Socket, unwritten: &mut Unwritten) -> ControlFlow<(), Next> {
+    async fn read(
+        &self,
+        socket: &mut Socket,
+        unwritten: &mut Unwritten,
+        turn: &mut Turn<'_>,
+    ) -> ControlFlow<(), Next> {
         poll_fn(|cx| {
             let mut step = Poll::Pending;
             if !self.outbox.reads_on() {
                 return Poll::Ready(ControlFlow::Continue(Next::Rest));
             }
             let began = Instant::now();
-            for _ in 0..BATCH_FRAMES {
+            for _ in 0..turn.frames() {
                 let Poll::Ready(message) = Pin::new(&mut *socket).poll_next(cx) else {
                     step = step.map(|_| ControlFlow::Continue(Next::Rest));
                     break;
@@ -294,10 +301,14 @@ impl<'a> Connection<'a> {
                 step = Poll::Ready(next);
                 // Once the engine has closed the session, its Close frame comes before all else.
                 let done = next != ControlFlow::Continue(Next::More) || self.outbox.has_enough();
-                if done || began.elapsed() > BATCH_TIME {
+                if done || began.elapsed() > TURN_TIME {
                     break;
                 }
             }
+            turn.end(matches!(
+                step,
+                Poll::Ready(ControlFlow::Continue(Next::More))
+            ));
             unwritten.write();
             step
         })

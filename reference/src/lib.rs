@@ -28,6 +28,7 @@ mod server;
 mod share;
 mod tls;
 mod transport;
+mod turn;
 mod world;
 
 pub use reference_core as core;

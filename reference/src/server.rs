@@ -24,6 +24,7 @@ use crate::{
     hub::Hub,
     outbound::Outbound,
     outbox::Room,
+    turn::Crowd,
 };
 
 /// How long to wait when the system has no descriptor for a new connection.
@@ -146,6 +147,7 @@ impl Server {
             gate: Gate::new(options.access, address.ip()),
             tls: options.tls,
             seats: Arc::new(Semaphore::new(sessions_max)),
+            crowd: Crowd::default(),
             ended: Notify::new(),
         });
         let (serving, stop_serving) = (Arc::clone(&shared), stopped.clone());
