@@ -1,6 +1,6 @@
 //! The suite against one engine of the catalogue.
 
-use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::BTreeSet, io, sync::Arc, time::Duration};
 
 use conformance_suite::{
     case::{Case, Cases},
@@ -20,14 +20,38 @@ use crate::embedded;
 /// The cases that engines are put to.
 pub(super) struct Gauge {
     cases: Vec<Arc<Case>>,
+    /// The ids of those that no fault has made fail yet.
+    untouched: RefCell<BTreeSet<String>>,
 }
 
 impl Gauge {
     pub(super) fn new(cases: &Cases) -> Self {
         let all = cases.iter().filter(|case| !case.is_slow());
+        let cases: Vec<Arc<Case>> = all.cloned().map(Arc::new).collect();
         Self {
-            cases: all.cloned().map(Arc::new).collect(),
+            untouched: RefCell::new(cases.iter().map(|it| it.id.clone()).collect()),
+            cases,
         }
+    }
+
+    /// The cases that decide about an engine, and those that say what it has.
+    fn deciding(&self, strict: bool) -> Vec<Arc<Case>> {
+        let deciding = |it: &&Arc<Case>| it.level.decides(strict) || it.probes.is_some();
+        self.cases.iter().filter(deciding).cloned().collect()
+    }
+
+    /// Likewise, with those that may never fail: what is left of these has been put to every
+    /// fault.
+    fn for_a_fault(&self, strict: bool) -> Vec<Arc<Case>> {
+        let mut cases = self.deciding(strict);
+        if !strict {
+            let untouched = self.untouched.borrow();
+            let more = self.cases.iter().filter(|it| {
+                !it.level.decides(strict) && it.probes.is_none() && untouched.contains(&it.id)
+            });
+            cases.extend(more.cloned());
+        }
+        cases
     }
 
     /// The ids of the cases that can fail: those that probe say what an engine has.
@@ -38,9 +62,18 @@ impl Gauge {
 
     pub(super) async fn kill(&self, fault: &Fault) -> Result<Kill, String> {
         let strict = fault.sight == Sight::Strict;
+        let cases = self.for_a_fault(strict);
         let outcomes = self
-            .run(fault.machine(), fault.wire, Manner::Usual, strict)
+            .run(cases, fault.machine(), fault.wire, Manner::Usual, strict)
             .await?;
+        let failed: Vec<String> = outcomes
+            .iter()
+            .filter(|it| matches!(it.status, Status::Failed(_)))
+            .map(|it| it.case.clone())
+            .collect();
+        self.untouched
+            .borrow_mut()
+            .retain(|it| !failed.contains(it));
         let guilty: Vec<&Outcome> = outcomes
             .iter()
             .filter(|it| it.decides_against(strict))
@@ -57,11 +90,7 @@ impl Gauge {
             killed: !guilty.is_empty(),
             right_reason: fault.breaks.iter().any(|it| clauses.contains(it)),
             by: guilty.iter().map(|it| it.case.clone()).collect(),
-            failed: outcomes
-                .iter()
-                .filter(|it| matches!(it.status, Status::Failed(_)))
-                .map(|it| it.case.clone())
-                .collect(),
+            failed,
             clauses: clauses.into_iter().map(str::to_owned).collect(),
         })
     }
@@ -69,7 +98,13 @@ impl Gauge {
     /// The cases that pass against a trivial engine and should not.
     pub(super) async fn passes(&self, engine: &Other) -> Result<Misjudged, String> {
         let outcomes = self
-            .run(engine.machine(), engine.wire, engine.manner, true)
+            .run(
+                self.deciding(true),
+                engine.machine(),
+                engine.wire,
+                engine.manner,
+                true,
+            )
             .await?;
         let falsely = |it: &&Outcome| {
             it.verdict(true) == CaseVerdict::Passed && !engine.rightly.contains(&it.case.as_str())
@@ -80,7 +115,13 @@ impl Gauge {
     /// The cases that fail an odd engine, of those that decide.
     pub(super) async fn failures(&self, engine: &Other) -> Result<Misjudged, String> {
         let outcomes = self
-            .run(engine.machine(), engine.wire, engine.manner, false)
+            .run(
+                self.deciding(false),
+                engine.machine(),
+                engine.wire,
+                engine.manner,
+                false,
+            )
             .await?;
         let failed = |it: &&Outcome| it.decides_against(false);
         Ok(misjudged(engine, outcomes.iter().filter(failed)))
@@ -90,6 +131,7 @@ impl Gauge {
     pub(super) async fn reference(&self) -> Result<Vec<Wrong>, String> {
         let outcomes = self
             .run(
+                self.deciding(true),
                 embedded::options().machine,
                 Wire::Straight,
                 Manner::Usual,
@@ -102,6 +144,7 @@ impl Gauge {
 
     async fn run(
         &self,
+        cases: Vec<Arc<Case>>,
         machine: BoxedMachine,
         wire: Wire,
         manner: Manner,
@@ -109,26 +152,9 @@ impl Gauge {
     ) -> Result<Vec<Outcome>, String> {
         let way = Way::start(machine, wire, manner).await;
         let way = way.map_err(|it| it.to_string())?;
-        let outcomes = self.judge(way.target(), strict).await;
+        let outcomes = judge(cases, way.target(), strict).await;
         way.server.shutdown().await;
         outcomes
-    }
-
-    async fn judge(&self, target: Target, strict: bool) -> Result<Vec<Outcome>, String> {
-        let pace = Pace {
-            adapts: true,
-            ..Pace::default()
-        };
-        let plan = histories::Plan {
-            histories: 12,
-            steps_max: 40,
-            shrink_time_max: Duration::ZERO,
-            seed: 7,
-            strict,
-        };
-        let context = Arc::new(Context::new(target, pace)?);
-        let (events, _) = mpsc::unbounded_channel();
-        Ok(runner::run(&context, self.cases.clone(), Some(plan), &events).await)
     }
 }
 
@@ -188,6 +214,27 @@ impl Way {
             expendable: true,
         }
     }
+}
+
+async fn judge(
+    cases: Vec<Arc<Case>>,
+    target: Target,
+    strict: bool,
+) -> Result<Vec<Outcome>, String> {
+    let pace = Pace {
+        adapts: true,
+        ..Pace::default()
+    };
+    let plan = histories::Plan {
+        histories: 12,
+        steps_max: 40,
+        shrink_time_max: Duration::ZERO,
+        seed: 7,
+        strict,
+    };
+    let context = Arc::new(Context::new(target, pace)?);
+    let (events, _) = mpsc::unbounded_channel();
+    Ok(runner::run(&context, cases, Some(plan), &events).await)
 }
 
 async fn serve(machine: BoxedMachine) -> io::Result<Server> {

@@ -42,7 +42,7 @@ pub(crate) struct Kill {
     pub(crate) by: Vec<String>,
     /// The clauses that they judge.
     pub(crate) clauses: Vec<String>,
-    /// The cases that failed, at whatever level.
+    /// The cases that failed, of those that it was put to: without `--strict` not all of them.
     pub(crate) failed: Vec<String>,
 }
 
