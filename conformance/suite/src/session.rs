@@ -77,6 +77,17 @@ pub struct ConnectError {
     pub(crate) nobody_listens: bool,
 }
 
+#[cfg(test)]
+impl ConnectError {
+    pub(crate) fn nobody_listens(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            problem: "refused".to_owned(),
+            nobody_listens: true,
+        }
+    }
+}
+
 /// Why there is no WebSocket.
 #[derive(Debug, thiserror::Error)]
 #[error("{problem}")]

@@ -304,9 +304,10 @@ impl Drive<'_> {
         let (target, presence) = (&context.target, &context.presence);
         let name = session_name(index);
         let patience = context.pace.patience;
+        let begun = Instant::now();
         let opened =
             Session::connect(&target.url, &name, target.hello, patience, self.transcript).await;
-        presence.attempted(&opened);
+        presence.attempted(begun, &opened);
         match &opened {
             Ok(_) => presence.opened(super::ID),
             Err(_) => drop(presence.find_out(context, super::ID).await),

@@ -225,8 +225,9 @@ impl<'c> CaseRun<'c> {
         let target = &self.context.target;
         let patience = self.context.pace.patience;
         let hello = target.hello && !self.case.silent.iter().any(|it| it == name);
+        let begun = Instant::now();
         let opened = Session::connect(&target.url, name, hello, patience, &self.transcript).await;
-        self.context.presence.attempted(&opened);
+        self.context.presence.attempted(begun, &opened);
         opened
     }
 

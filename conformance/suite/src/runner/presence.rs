@@ -2,7 +2,7 @@
 //! every case that comes after, and none of these failures would say anything.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -78,14 +78,15 @@ pub(crate) struct Presence {
 struct Seen {
     /// The cases that have opened a session and have not ended.
     running: BTreeSet<String>,
-    /// Those that have ended with a lost connection since a session was last opened.
-    lost: BTreeSet<String>,
-    /// When a session was last opened.
+    /// Those that have ended with a lost connection, and when, unless the engine is known to have
+    /// been there afterwards.
+    lost: BTreeMap<String, Instant>,
+    /// When the engine was asked for the last session that it has opened.
     last: Option<Instant>,
     /// How the process ended that the suite had started.
     process: Option<String>,
-    /// What was running when nobody listened any more, until somebody does again.
-    away: Option<Vec<String>>,
+    /// Since when nobody listens, and what was running then, until somebody does again.
+    away: Option<(Instant, Vec<String>)>,
     restarts: Vec<Restart>,
 }
 
@@ -113,19 +114,21 @@ impl Presence {
         self.gone()
     }
 
-    /// A case has opened a session.
+    /// A case has a session.
     pub(crate) fn opened(&self, case: &str) {
-        let mut seen = self.seen();
-        seen.running.insert(case.to_owned());
-        seen.alive();
+        self.seen().running.insert(case.to_owned());
     }
 
-    /// A session could not be opened, since nobody listens: if one can later, the engine was away.
-    pub(crate) fn attempted<T>(&self, opened: &Result<T, ConnectError>) {
+    /// A session was asked for at `begun`. If it could be opened the engine was there then; if
+    /// nobody listens, and somebody does later, it was away.
+    pub(crate) fn attempted<T>(&self, begun: Instant, opened: &Result<T, ConnectError>) {
         let mut seen = self.seen();
-        let nobody_listens = matches!(opened, Err(error) if error.nobody_listens);
-        if nobody_listens && seen.away.is_none() {
-            seen.away = Some(seen.suspects());
+        match opened {
+            Ok(_) => seen.alive(begun),
+            Err(error) if error.nobody_listens && seen.away.is_none() => {
+                seen.away = Some((Instant::now(), seen.suspects()));
+            }
+            Err(_) => {}
         }
     }
 
@@ -133,7 +136,7 @@ impl Presence {
     pub(crate) fn ended(&self, case: &str, lost_a_connection: bool) {
         let mut seen = self.seen();
         if seen.running.remove(case) && lost_a_connection {
-            seen.lost.insert(case.to_owned());
+            seen.lost.insert(case.to_owned(), Instant::now());
         }
     }
 
@@ -166,10 +169,10 @@ impl Presence {
         let deadline = Instant::now() + self.return_time;
         let error = loop {
             let left = deadline.saturating_duration_since(Instant::now());
+            let begun = Instant::now();
             let looked = context.look(left.max(LOOK_EVERY)).await;
-            self.attempted(&looked);
+            self.attempted(begun, &looked);
             let Err(error) = looked else {
-                self.seen().alive();
                 return None;
             };
             if !error.nobody_listens && self.seen().others_run(case) {
@@ -198,19 +201,62 @@ impl Presence {
 }
 
 impl Seen {
-    fn alive(&mut self) {
-        self.last = Some(Instant::now());
-        self.lost.clear();
-        let returned = self.away.take().map(|beside| Restart { beside });
-        self.restarts.extend(returned);
+    /// The engine was there at `begun` or later. Of what was lost since then nothing is known: an
+    /// engine may have opened a session and crashed before the suite has seen that it is open.
+    fn alive(&mut self, begun: Instant) {
+        self.last = self.last.max(Some(begun));
+        self.lost.retain(|_, when| *when > begun);
+        if let Some((_, beside)) = self.away.take_if(|(since, _)| *since < begun) {
+            self.restarts.push(Restart { beside });
+        }
     }
 
     /// What was running when the engine was last known to be there, and has noticed or not.
     fn suspects(&self) -> Vec<String> {
-        self.running.union(&self.lost).cloned().collect()
+        let suspects: BTreeSet<_> = self.running.iter().chain(self.lost.keys()).collect();
+        suspects.into_iter().cloned().collect()
     }
 
     fn others_run(&self, case: &str) -> bool {
         self.running.iter().any(|it| it != case)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An engine that crashes may have opened a session that the suite sees only afterwards.
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_was_asked_for_before_a_loss_does_not_explain_it() {
+        let presence = Presence::new(Duration::from_secs(1));
+        let tick = || tokio::time::advance(Duration::from_millis(1));
+        presence.opened("a");
+        let before = Instant::now();
+        tick().await;
+        presence.ended("a", true);
+        presence.attempted(before, &Ok(()));
+        presence.opened("b");
+        assert_eq!(presence.seen().suspects(), ["a", "b"]);
+        tick().await;
+        presence.attempted(Instant::now(), &Ok(()));
+        assert_eq!(presence.seen().suspects(), ["b"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_was_away_if_somebody_listens_again() {
+        let presence = Presence::new(Duration::from_secs(1));
+        let tick = || tokio::time::advance(Duration::from_millis(1));
+        presence.opened("a");
+        let before = Instant::now();
+        tick().await;
+        let nobody: Result<(), _> = Err(ConnectError::nobody_listens("ws://127.0.0.1:1"));
+        presence.attempted(Instant::now(), &nobody);
+        presence.attempted(before, &Ok(()));
+        assert_eq!(presence.restarts(), []);
+        tick().await;
+        presence.attempted(Instant::now(), &Ok(()));
+        let beside = vec!["a".to_owned()];
+        assert_eq!(presence.restarts(), [Restart { beside }]);
     }
 }
