@@ -158,7 +158,8 @@ pub enum EventKind {
     CallFailed {
         /// The function.
         function_id: String,
-        /// The call, by its caller's name for it (D-24), if a session waits for it.
+        /// The call, by its caller's name for it (D-24), if a session waits for it; or else by the
+        /// engine's, if it was handed to whoever serves the function.
         invocation_id: Option<String>,
         /// What the caller was told, or would have been.
         failure: Failure,
@@ -167,7 +168,8 @@ pub enum EventKind {
     RequestFailed {
         /// The function.
         function_id: String,
-        /// The call, by its caller's name for it (D-24), if a session waits for it.
+        /// The call, by its caller's name for it (D-24), if a session waits for it; or else by the
+        /// engine's, if it was handed to whoever serves the function.
         invocation_id: Option<String>,
         /// Why, without what the endpoint wrote.
         summary: String,

@@ -31,6 +31,8 @@ const ROOM_MIN: usize = 1_024;
 /// A call that has still to be answered.
 #[derive(Debug)]
 struct Call {
+    /// The engine's name for it, which whoever serves it knows.
+    id: Uuid,
     /// Where it stands among all calls.
     sequence: u64,
     served_by: ServedBy,
@@ -154,7 +156,7 @@ impl Engine {
             Err(failure) => Outcome::Failure(failure),
         };
         let reporter = self.worker_id(session);
-        self.conclude(reporter, origin, &frame.function_id, outcome, out);
+        self.conclude(reporter, None, origin, &frame.function_id, outcome, out);
     }
 
     /// Makes a call, whose outcome goes to its origin.
@@ -168,12 +170,26 @@ impl Engine {
                 Ok(result) => Outcome::result(Some(result)),
                 Err(failure) => Outcome::Failure(failure),
             };
-            return self.conclude(reporter, order.origin, &frame.function_id, outcome, out);
+            return self.conclude(
+                reporter,
+                None,
+                order.origin,
+                &frame.function_id,
+                outcome,
+                out,
+            );
         }
         let Some((function_id, registration)) = self.functions.take_turn(&frame.function_id) else {
             let failure = Failure::function_not_found(&frame.function_id);
             let outcome = Outcome::Failure(&failure);
-            return self.conclude(reporter, order.origin, &frame.function_id, outcome, out);
+            return self.conclude(
+                reporter,
+                None,
+                order.origin,
+                &frame.function_id,
+                outcome,
+                out,
+            );
         };
         let worker = registration.session;
         let endpoint = registration.endpoint.clone();
@@ -185,7 +201,14 @@ impl Engine {
         let reporter = self.worker_id(session);
         if let Err(failure) = callee.formats.check_data(&callee.function_id, frame.data) {
             let outcome = Outcome::Failure(&failure);
-            return self.conclude(reporter, order.origin, &callee.function_id, outcome, out);
+            return self.conclude(
+                reporter,
+                None,
+                order.origin,
+                &callee.function_id,
+                outcome,
+                out,
+            );
         }
         if let Some(endpoint) = endpoint {
             return self.call_endpoint(session, order, callee, &endpoint, out);
@@ -194,7 +217,14 @@ impl Engine {
             Ok(bytes) => bytes,
             Err(failure) => {
                 let outcome = Outcome::Failure(&failure);
-                return self.conclude(reporter, order.origin, &callee.function_id, outcome, out);
+                return self.conclude(
+                    reporter,
+                    None,
+                    order.origin,
+                    &callee.function_id,
+                    outcome,
+                    out,
+                );
             }
         };
         let served_by = ServedBy::Worker {
@@ -252,6 +282,7 @@ impl Engine {
             self.calls.exchanges.insert(exchange, id);
         }
         let call = Call {
+            id,
             sequence,
             served_by,
             reporter,
@@ -339,7 +370,7 @@ impl Engine {
     pub(super) fn call_timed_out(&mut self, id: Uuid, out: &mut Output<'_, '_>) {
         if let Some(call) = self.take_call(id) {
             let failure = Failure::timeout(&call.callee.function_id, call.patience.as_millis());
-            self.fail_call(id, call, &failure, out);
+            self.fail_call(call, &failure, out);
         }
     }
 
@@ -352,7 +383,7 @@ impl Engine {
     ) {
         if let Some(call) = self.take_call(id) {
             let failure = why(&call.callee.function_id);
-            self.fail_call(id, call, &failure, out);
+            self.fail_call(call, &failure, out);
         }
     }
 
@@ -378,9 +409,9 @@ impl Engine {
     }
 
     /// Ends a call without the answer of whoever serves it.
-    fn fail_call(&mut self, id: Uuid, call: Call, failure: &Failure, out: &mut Output<'_, '_>) {
+    fn fail_call(&mut self, call: Call, failure: &Failure, out: &mut Output<'_, '_>) {
         if matches!(call.served_by, ServedBy::Endpoint(_)) {
-            out.push(Effect::CancelRequest { call: id });
+            out.push(Effect::CancelRequest { call: call.id });
         }
         self.conclude_call(call, Outcome::Failure(failure), out);
     }
@@ -404,8 +435,14 @@ impl Engine {
     }
 
     fn conclude_call(&mut self, call: Call, outcome: Outcome<'_>, out: &mut Output<'_, '_>) {
-        let function_id = call.callee.function_id;
-        self.conclude(call.reporter, call.origin, &function_id, outcome, out);
+        let Call {
+            id,
+            reporter,
+            origin,
+            callee: Callee { function_id, .. },
+            ..
+        } = call;
+        self.conclude(reporter, Some(id), origin, &function_id, outcome, out);
     }
 
     /// Drops the call of an HTTP request that nobody waits for any more.

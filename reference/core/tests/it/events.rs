@@ -1,6 +1,6 @@
 //! Lines of the log: whom they are about.
 
-use reference_core::{Effect, EventKind, SessionId};
+use reference_core::{Effect, Event, EventKind, SessionId};
 use serde_json::json;
 
 use crate::{
@@ -8,8 +8,8 @@ use crate::{
     support::{Ended, Lab, invoke, seconds},
 };
 
-/// The worker of the line that the last input has added on a call that failed.
-fn whose_call_failed(lab: &Lab) -> String {
+/// The line that the last input has added on a call that failed.
+fn failure(lab: &Lab) -> &Event {
     let effects = &lab.history.last().unwrap().effects;
     let mut failures = effects.iter().filter_map(|effect| match effect {
         Effect::Report(event)
@@ -18,13 +18,13 @@ fn whose_call_failed(lab: &Lab) -> String {
                 EventKind::CallFailed { .. } | EventKind::RequestFailed { .. }
             ) =>
         {
-            Some(event.worker.to_string())
+            Some(event)
         }
         _ => None,
     });
-    let worker = failures.next().expect("a call has failed");
+    let event = failures.next().expect("a call has failed");
     assert_eq!(failures.next(), None);
-    worker
+    event
 }
 
 #[test]
@@ -52,6 +52,54 @@ fn a_call_that_fails_is_its_callers() {
         lab.function(worker, "worker");
         lab.quietly(worker, http_function("endpoint", json!({"url": URL})));
         way(&mut lab, caller);
-        assert_eq!(whose_call_failed(&lab), greeting["worker_id"]);
+        assert_eq!(failure(&lab).worker.to_string(), greeting["worker_id"]);
     }
+}
+
+#[test]
+fn a_call_that_fails_is_named_as_whoever_waits_for_it_or_else_serves_it_knows_it() {
+    for is_void in [false, true] {
+        let mut lab = Lab::new();
+        let (worker, caller) = (lab.connect(), lab.connect());
+        lab.function(worker, "f");
+        let mut call = invoke("c", "f");
+        if is_void {
+            call["action"] = json!({"type": "void"});
+        }
+        lab.send(caller, call);
+        let handed = lab.only_frame(worker);
+        let name = if is_void {
+            handed["invocation_id"].clone()
+        } else {
+            json!("c")
+        };
+        lab.tick_at(lab.clock + seconds(30));
+        let (_, invocation) = failure(&lab).kind.invocation().unwrap();
+        assert_eq!(json!(invocation), name);
+    }
+}
+
+#[test]
+fn a_request_that_fails_for_nobody_has_a_name() {
+    let mut lab = Lab::new();
+    let session = lab.connect();
+    lab.quietly(session, http_function("f", json!({"url": URL})));
+    lab.send(
+        session,
+        json!({"type": "invokefunction", "function_id": "f", "data": 1}),
+    );
+    lab.end_request(Ended::Failed("refused".to_owned()));
+    let (_, invocation) = failure(&lab).kind.invocation().unwrap();
+    assert!(invocation.is_some());
+}
+
+#[test]
+fn a_call_that_is_not_made_has_its_callers_name_or_none() {
+    let mut lab = Lab::new();
+    let session = lab.connect();
+    lab.send(
+        session,
+        json!({"type": "invokefunction", "function_id": "f", "data": 1}),
+    );
+    assert_eq!(failure(&lab).kind.invocation(), Some(("f", None)));
 }

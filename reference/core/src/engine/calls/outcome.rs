@@ -44,11 +44,12 @@ impl Origin {
         }
     }
 
-    /// The name that a session has given the call.
-    pub(super) fn invocation_id(&self) -> Option<String> {
+    /// What the log calls the call: the session's name for it, or else the engine's, if it was
+    /// handed to whoever serves it.
+    pub(super) fn invocation_id(&self, call: Option<Uuid>) -> Option<String> {
         match self {
             Self::Session { invocation_id, .. } => Some(invocation_id.clone()),
-            Self::Nobody | Self::Http(_) | Self::Delivery { .. } => None,
+            Self::Nobody | Self::Http(_) | Self::Delivery { .. } => call.map(|id| id.to_string()),
         }
     }
 }
@@ -103,10 +104,12 @@ impl<'a> Outcome<'a> {
 }
 
 impl Engine {
-    /// Tells the origin of a call how it has ended, once.
+    /// Tells the origin of a call how it has ended, once. It has an id if it was handed to whoever
+    /// serves it.
     pub(in crate::engine) fn conclude(
         &mut self,
         reporter: Uuid,
+        call: Option<Uuid>,
         origin: Origin,
         function_id: &str,
         outcome: Outcome<'_>,
@@ -117,7 +120,7 @@ impl Engine {
                 self.tally.failed(failure.code());
                 Some(EventKind::CallFailed {
                     function_id: function_id.to_owned(),
-                    invocation_id: origin.invocation_id(),
+                    invocation_id: origin.invocation_id(call),
                     failure: failure.clone(),
                 })
             }

@@ -85,7 +85,14 @@ impl Engine {
             Ok(load) => load,
             Err(failure) => {
                 let outcome = Outcome::Failure(&failure);
-                return self.conclude(reporter, order.origin, &callee.function_id, outcome, out);
+                return self.conclude(
+                    reporter,
+                    None,
+                    order.origin,
+                    &callee.function_id,
+                    outcome,
+                    out,
+                );
             }
         };
         let served_by = ServedBy::Endpoint(load);
@@ -111,7 +118,7 @@ impl Engine {
         if let Err(refusal) = &meaning {
             let failed = EventKind::RequestFailed {
                 function_id: call.callee.function_id.to_string(),
-                invocation_id: call.origin.invocation_id(),
+                invocation_id: call.origin.invocation_id(Some(call.id)),
                 summary: refusal.summary.clone(),
             };
             out.report(call.reporter, failed);
