@@ -221,6 +221,11 @@ impl Fields {
 fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
+    // Raw values are JSON already: without an escape it is what stands between the quotes.
+    let inside = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+    if !inside.contains('\\') {
+        return Some(Cow::Borrowed(inside));
+    }
     serde_json::from_str::<Borrowed<'_>>(raw.get())
         .ok()
         .map(|Borrowed(text)| text)
