@@ -4,15 +4,13 @@ use std::{
     future::poll_fn,
     io,
     net::{Shutdown, SocketAddr},
-    ops::ControlFlow,
-    pin::Pin,
     sync::Arc,
     task::Poll,
     time::Duration,
 };
 
-use futures_util::{SinkExt, Stream, StreamExt};
-use reference_core::{Input, SessionId, Unreadable};
+use futures_util::{SinkExt, StreamExt};
+use reference_core::{Input, SessionId};
 use socket2::SockRef;
 use tokio::{
     net::TcpStream,
@@ -23,8 +21,7 @@ use tokio::{
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
-        Bytes, Error, Message,
-        error::ProtocolError,
+        Bytes, Message,
         protocol::{CloseFrame, Role, WebSocketConfig},
     },
 };
@@ -35,6 +32,7 @@ use crate::{
     access::Gate,
     handshake::{Welcomed, welcome},
     hub::Hub,
+    intake::{Intake, Next},
     outbox::{News, Outbox, Unwritten, Wire},
     transport::Transport,
     turn::{Crowd, Turn},
@@ -232,7 +230,7 @@ impl<'a> Connection<'a> {
         tokio::pin!(last_moment);
         let (mut readable, mut closing) = (true, false);
         let mut pulse = Pulse::new(&self.shared.limits);
-        let mut unwritten = Unwritten::default();
+        let (mut intake, mut unwritten) = (Intake::default(), Unwritten::default());
         let mut turn = Turn::new(&self.shared.crowd);
         loop {
             let paused = !self.outbox.reads_on();
@@ -256,14 +254,14 @@ impl<'a> Connection<'a> {
                     News::Drained => {}
                 },
                 () = &mut last_moment, if closing => return End::Stuck,
-                read = self.read(socket, &mut unwritten, &mut turn), if readable && !paused => {
+                next = self.read(socket, &mut intake, &mut unwritten, &mut turn), if readable && !paused => {
                     pulse.heard();
-                    match read {
-                        ControlFlow::Continue(Next::Rest) => {}
+                    match next {
+                        Next::Rest => {}
                         // A peer that sends without end is served in turn with all others.
-                        ControlFlow::Continue(Next::More) => yield_now().await,
-                        ControlFlow::Continue(Next::Unreadable) => readable = false,
-                        ControlFlow::Break(()) => return End::Peer,
+                        Next::More => yield_now().await,
+                        Next::Unreadable => readable = false,
+                        Next::End => return End::Peer,
                     }
                 }
                 beat = pulse.beat(), if !closing => match beat {
@@ -279,40 +277,42 @@ impl<'a> Connection<'a> {
     }
 
     /// Hands to the machine what has come, at least one message, and then writes what that has
-    /// caused, to whomever; continues with what there is to be read.
+    /// caused, to whomever. Gives what there is to be read afterwards.
     async fn read(
         &self,
         socket: &mut Socket,
+        intake: &mut Intake,
         unwritten: &mut Unwritten,
         turn: &mut Turn<'_>,
-    ) -> ControlFlow<(), Next> {
+    ) -> Next {
         poll_fn(|cx| {
-            let mut step = Poll::Pending;
             if !self.outbox.reads_on() {
-                return Poll::Ready(ControlFlow::Continue(Next::Rest));
+                return Poll::Ready(Next::Rest);
             }
-            let began = Instant::now();
-            for _ in 0..turn.frames() {
-                let Poll::Ready(message) = Pin::new(&mut *socket).poll_next(cx) else {
-                    step = step.map(|_| ControlFlow::Continue(Next::Rest));
-                    break;
-                };
-                let next = take_in(self.shared, self.session, message, unwritten);
-                step = Poll::Ready(next);
-                // Once the engine has closed the session, its Close frame comes before all else.
-                let done = next != ControlFlow::Continue(Next::More) || self.outbox.has_enough();
-                if done || began.elapsed() > TURN_TIME {
-                    break;
-                }
+            let may_have_more = intake.fill(socket, cx, turn.frames());
+            if intake.is_empty() {
+                turn.end(false);
+                return Poll::Pending;
             }
-            turn.end(matches!(
-                step,
-                Poll::Ready(ControlFlow::Continue(Next::More))
-            ));
+            let next = match self.take_in(intake, unwritten) {
+                Next::More if intake.is_empty() && !may_have_more => Next::Rest,
+                next => next,
+            };
+            turn.end(next == Next::More);
             unwritten.write();
-            step
+            Poll::Ready(next)
         })
         .await
+    }
+
+    fn take_in(&self, intake: &mut Intake, unwritten: &mut Unwritten) -> Next {
+        let Shared { hub, limits, .. } = self.shared;
+        let began = Instant::now();
+        // Once the engine has closed the session, its Close frame comes before all else.
+        let goes_on = || !self.outbox.has_enough() && began.elapsed() <= TURN_TIME;
+        intake.handle(self.session, limits.frame_bytes_max, goes_on, |inputs| {
+            hub.take_in(inputs, unwritten);
+        })
     }
 }
 
@@ -321,58 +321,6 @@ impl Drop for Connection<'_> {
         self.shared.hub.close(self.session);
         self.shared.ended.notify_one();
     }
-}
-
-/// What there is to be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    /// There may be more already.
-    More,
-    /// All that has come has been read.
-    Rest,
-    /// Nothing can be read any more.
-    Unreadable,
-}
-
-/// Hands a message to the machine; continues with what there is to be read.
-fn take_in(
-    shared: &Shared,
-    session: SessionId,
-    message: Option<Result<Message, Error>>,
-    unwritten: &mut Unwritten,
-) -> ControlFlow<(), Next> {
-    let problem;
-    let input = match &message {
-        Some(Ok(Message::Text(frame))) => Input::Text { session, frame },
-        Some(Ok(Message::Binary(frame))) => Input::Binary { session, frame },
-        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
-            return ControlFlow::Continue(Next::More);
-        }
-        Some(Ok(Message::Close(_))) | None => return ControlFlow::Break(()),
-        Some(Err(error)) => {
-            let reason = match error {
-                Error::Utf8(_) => Unreadable::NotUtf8,
-                Error::Capacity(_) => Unreadable::TooLarge {
-                    bytes_max: shared.limits.frame_bytes_max,
-                },
-                Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-                    return ControlFlow::Break(());
-                }
-                Error::Protocol(error) => {
-                    problem = error.to_string();
-                    Unreadable::BadFraming { problem: &problem }
-                }
-                _ => return ControlFlow::Break(()),
-            };
-            Input::Unreadable { session, reason }
-        }
-    };
-    let next = match input {
-        Input::Unreadable { .. } => Next::Unreadable,
-        _ => Next::More,
-    };
-    shared.hub.take_in(input, unwritten);
-    ControlFlow::Continue(next)
 }
 
 /// Sends a Close frame and reads on until the peer has closed as well.

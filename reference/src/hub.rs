@@ -119,11 +119,8 @@ impl Hub {
         state.sessions_begun += 1;
         let session = SessionId(state.sessions_begun);
         state.outboxes.insert(session, outbox);
-        let span = self.queue_up(
-            state,
-            Input::Connected { session },
-            &mut Unwritten::default(),
-        );
+        let connected = Input::Connected { session };
+        let span = self.queue_up(state, [connected], &mut Unwritten::default());
         Some((session, span.unwrap_or_else(Span::none)))
     }
 
@@ -155,9 +152,14 @@ impl Hub {
         self.carry_out(self.lock(), input);
     }
 
-    /// Likewise, but for what is to be written, which waits for more of its kind.
-    pub(crate) fn take_in(&self, input: Input<'_>, unwritten: &mut Unwritten) {
-        self.queue_up(self.lock(), input, unwritten);
+    /// Likewise for some that have come together, but for what is to be written, which waits for
+    /// more of its kind.
+    pub(crate) fn take_in<'i>(
+        &self,
+        inputs: impl IntoIterator<Item = Input<'i>>,
+        unwritten: &mut Unwritten,
+    ) {
+        self.queue_up(self.lock(), inputs, unwritten);
     }
 
     /// Makes a request beside everything else; what comes of it comes back as an input.
@@ -187,20 +189,24 @@ impl Hub {
 
     fn carry_out(&self, state: MutexGuard<'_, State>, input: Input<'_>) {
         // It is written when this is dropped.
-        self.queue_up(state, input, &mut Unwritten::default());
+        self.queue_up(state, [input], &mut Unwritten::default());
     }
 
-    /// Gives the span of the session that has begun, if one has.
-    fn queue_up(
+    /// Handles inputs that have come at one time. Gives the span of the session that has begun,
+    /// if one has.
+    fn queue_up<'i>(
         &self,
         mut state: MutexGuard<'_, State>,
-        input: Input<'_>,
+        inputs: impl IntoIterator<Item = Input<'i>>,
         unwritten: &mut Unwritten,
     ) -> Option<Span> {
         let now = self.clock.now();
-        let lines = state.carry_out(input, now, self, unwritten);
-        if self.room.is_exceeded() {
-            state.make_room(&self.room);
+        let mut lines = Vec::new();
+        for input in inputs {
+            state.carry_out(input, now, self, unwritten, &mut lines);
+            if self.room.is_exceeded() {
+                state.make_room(&self.room);
+            }
         }
         let next = state.next_tick(now);
         let earlier = next.is_some_and(|at| state.armed.is_none_or(|armed| at < armed));
@@ -246,22 +252,21 @@ impl Hub {
 }
 
 impl State {
-    /// Handles one input and carries out its effects, but for the lines of the log, which are
-    /// returned.
+    /// Handles one input and carries out its effects, but for the lines of the log.
     fn carry_out(
         &mut self,
         input: Input<'_>,
         now: Now,
         hub: &Hub,
         unwritten: &mut Unwritten,
-    ) -> Vec<Line> {
+        lines: &mut Vec<Line>,
+    ) {
         let mut world = World {
             now,
             ids: &mut RandomIds,
             environment: &*self.environment,
         };
         self.machine.handle(input, &mut world, &mut self.effects);
-        let mut lines = Vec::new();
         for effect in self.effects.drain(..) {
             match effect {
                 Effect::Send { session, frame } => {
@@ -298,7 +303,6 @@ impl State {
         }
         // The end of a session may have had many, and leaves no room behind.
         self.effects.shrink_to(EFFECTS_ROOM);
-        lines
     }
 
     /// Gives up the sessions for which the most waits, until no more waits than may (D-28).

@@ -19,6 +19,7 @@ mod fault;
 mod handshake;
 mod http;
 mod hub;
+mod intake;
 mod limits;
 mod lookup;
 mod outbound;

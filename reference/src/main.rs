@@ -194,6 +194,8 @@ enum LogFormat {
     Json,
 }
 
+const THREADS_MAX: usize = 4;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let tls = match tls(&cli) {
@@ -204,6 +206,7 @@ fn main() -> ExitCode {
     };
     let _flushed_at_the_end = start_log(cli.log, cli.log_format);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads())
         .enable_all()
         .build()
     {
@@ -214,6 +217,14 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => fail(&message),
     }
+}
+
+/// Inputs are handled by one thread at a time; others can only read and write meanwhile, and on two
+/// processors they cost more than they bring (`benches/README.md`). Those that call the engine are
+/// often on the same machine, and need the other half of it.
+fn threads() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    (processors / 2).clamp(1, THREADS_MAX)
 }
 
 fn fail(message: &str) -> ExitCode {

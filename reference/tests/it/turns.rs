@@ -66,3 +66,22 @@ async fn a_session_that_sends_a_lot_does_not_keep_the_others_waiting() {
     );
     server.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_pong_comes_behind_the_answers_to_what_was_sent_before_its_ping() {
+    let server = Server::bind("127.0.0.1:0", Options::default())
+        .await
+        .unwrap();
+    let mut client = Client::connect(&server.url()).await;
+    let asked = Message::Ping("asked".into());
+    for frame in [Message::text(PING), Message::text(PING), asked] {
+        client.socket.feed(frame).await.unwrap();
+    }
+    client.socket.flush().await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(client.text().await, r#"{"type":"pong"}"#);
+    }
+    assert_eq!(client.next().await, Some(Message::Pong("asked".into())));
+    drop(client);
+    server.shutdown().await;
+}

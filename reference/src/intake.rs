@@ -1,0 +1,159 @@
+//! Messages of one session, on their way from its socket to the machine.
+
+use std::{
+    collections::VecDeque,
+    iter,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures_util::Stream;
+use reference_core::{Input, SessionId, Unreadable};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes, error::ProtocolError};
+
+/// From how many bytes on no more are read beside them.
+const TOGETHER_BYTES: usize = 64 << 10;
+
+/// What has been read and not yet been handled.
+#[derive(Debug, Default)]
+pub(crate) struct Intake {
+    received: VecDeque<Received>,
+    /// Nothing can be read any more.
+    over: bool,
+}
+
+#[derive(Debug)]
+enum Received {
+    Text(Utf8Bytes),
+    Binary(Bytes),
+    /// A ping, which the WebSocket library answers as it reads on, or a pong.
+    Control,
+    Bad(Bad),
+    /// The peer has closed the connection, or is gone.
+    End,
+}
+
+/// Why nothing can be read any more.
+#[derive(Debug)]
+enum Bad {
+    NotUtf8,
+    TooLarge,
+    Framing(String),
+}
+
+/// What there is to be read after some messages have been handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// There may be more already.
+    More,
+    /// All that has come has been read.
+    Rest,
+    /// Nothing can be read any more.
+    Unreadable,
+    /// The peer has closed the connection, or is gone.
+    End,
+}
+
+impl Intake {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.received.is_empty()
+    }
+
+    /// Reads what has come, if all that was read before has been handled: at most so many
+    /// messages. Says whether more may have come.
+    pub(crate) fn fill<S>(&mut self, socket: &mut S, cx: &mut Context<'_>, messages: usize) -> bool
+    where
+        S: Stream<Item = Result<Message, Error>> + Unpin,
+    {
+        let (mut bytes, mut goes_on) = (0, self.is_empty() && !self.over);
+        while goes_on && self.received.len() < messages && bytes < TOGETHER_BYTES {
+            let Poll::Ready(message) = Pin::new(&mut *socket).poll_next(cx) else {
+                return false;
+            };
+            let received = Received::of(message);
+            // To read on is to answer a ping, which comes behind what came before it.
+            goes_on = received.is_frame();
+            self.over = received.is_last();
+            bytes += received.bytes();
+            self.received.push_back(received);
+        }
+        true
+    }
+
+    /// Has messages handled in their order, for as long as it goes on, but at least one. Gives
+    /// what comes after them.
+    pub(crate) fn handle(
+        &mut self,
+        session: SessionId,
+        frame_bytes_max: usize,
+        mut goes_on: impl FnMut() -> bool,
+        handle: impl FnOnce(&mut dyn Iterator<Item = Input<'_>>),
+    ) -> Next {
+        let (mut count, mut next) = (0, Next::More);
+        let mut inputs = iter::from_fn(|| {
+            while count == 0 || goes_on() {
+                let received = self.received.get(count)?;
+                count += 1;
+                match received {
+                    Received::Text(frame) => return Some(Input::Text { session, frame }),
+                    Received::Binary(frame) => return Some(Input::Binary { session, frame }),
+                    Received::Control => {}
+                    Received::Bad(bad) => {
+                        next = Next::Unreadable;
+                        let reason = bad.reason(frame_bytes_max);
+                        return Some(Input::Unreadable { session, reason });
+                    }
+                    Received::End => next = Next::End,
+                }
+            }
+            None
+        });
+        handle(&mut inputs);
+        self.received.drain(..count);
+        next
+    }
+}
+
+impl Received {
+    fn of(message: Option<Result<Message, Error>>) -> Self {
+        match message {
+            Some(Ok(Message::Text(frame))) => Self::Text(frame),
+            Some(Ok(Message::Binary(frame))) => Self::Binary(frame),
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Self::Control,
+            Some(Ok(Message::Close(_))) | None => Self::End,
+            Some(Err(Error::Utf8(_))) => Self::Bad(Bad::NotUtf8),
+            Some(Err(Error::Capacity(_))) => Self::Bad(Bad::TooLarge),
+            Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => Self::End,
+            Some(Err(Error::Protocol(error))) => Self::Bad(Bad::Framing(error.to_string())),
+            Some(Err(_)) => Self::End,
+        }
+    }
+
+    fn is_frame(&self) -> bool {
+        matches!(self, Self::Text(_) | Self::Binary(_))
+    }
+
+    fn is_last(&self) -> bool {
+        matches!(self, Self::Bad(_) | Self::End)
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(frame) => frame.len(),
+            Self::Binary(frame) => frame.len(),
+            Self::Control | Self::Bad(_) | Self::End => 0,
+        }
+    }
+}
+
+impl Bad {
+    fn reason(&self, frame_bytes_max: usize) -> Unreadable<'_> {
+        match self {
+            Self::NotUtf8 => Unreadable::NotUtf8,
+            Self::TooLarge => Unreadable::TooLarge {
+                bytes_max: frame_bytes_max,
+            },
+            Self::Framing(problem) => Unreadable::BadFraming { problem },
+        }
+    }
+}
