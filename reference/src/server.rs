@@ -34,8 +34,9 @@ const HANDSHAKES_MAX: usize = 1_024;
 
 /// How long memory that sessions have left is kept for those that come.
 const SPARE_TIME: Duration = Duration::from_secs(2);
-/// As much as no allocator has ready for an instant.
-const LARGE_BYTES: usize = 1 << 20;
+/// As much as no allocator has ready for an instant; less at the last look, as it stays until the
+/// next one.
+const LARGE_BYTES: [usize; 2] = [1 << 20, 520 << 10];
 
 /// What a server is made of.
 pub struct Options {
@@ -232,12 +233,15 @@ impl Drop for Server {
 }
 
 /// Has memory that ended sessions have left go back to the system: an allocator may look for it
-/// only when something large comes and goes, and keep it for as long as the engine is idle.
+/// only when something large comes and goes, and keep it for as long as the engine is idle. What it
+/// finds then it may set aside, and give back when it looks again.
 async fn give_memory_back(ended: &Notify) {
     loop {
         ended.notified().await;
-        sleep(SPARE_TIME).await;
-        drop(black_box(Vec::<u8>::with_capacity(LARGE_BYTES)));
+        for bytes in LARGE_BYTES {
+            sleep(SPARE_TIME).await;
+            drop(black_box(Vec::<u8>::with_capacity(bytes)));
+        }
     }
 }
 
