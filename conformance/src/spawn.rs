@@ -2,8 +2,10 @@
 
 use std::{
     collections::VecDeque,
+    hash::{BuildHasher, RandomState},
     io,
-    net::{Ipv4Addr, TcpListener},
+    net::Ipv4Addr,
+    ops::Range,
     process::Stdio,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -12,6 +14,7 @@ use std::{
 use conformance_suite::{environment::Environment, runner::Context};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
+    net::TcpSocket,
     process::{Child, Command},
     time::{Instant, sleep, timeout},
 };
@@ -23,6 +26,10 @@ const HTTP_PORT: &str = "{http_port}";
 /// How many of the engine's last lines are kept, for a person to see why it ended.
 const LINES_MAX: usize = 30;
 const LINE_CHARACTERS_MAX: usize = 400;
+/// Below those that systems give to whoever asks for any: on a busy machine such a port may be
+/// somebody else's before the engine has taken it.
+const PORTS: Range<u16> = 20_000..32_000;
+const PORT_ATTEMPTS: usize = 1_000;
 /// How often it is looked whether the engine listens.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long it may take to end once it was asked to.
@@ -213,15 +220,29 @@ impl Said {
     }
 }
 
-/// Two ports that were free a moment ago.
+/// Two ports that are free, and that the system gives to nobody before the engine listens there.
 fn free_ports() -> Result<[u16; 2], Problem> {
-    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let ports = || -> io::Result<[u16; 2]> {
-        // Both are held until both are known: one that is let go may be given again.
-        let (one, other) = (listen()?, listen()?);
-        Ok([one.local_addr()?.port(), other.local_addr()?.port()])
-    };
-    ports().map_err(|error| Problem::new(Exit::OurFault, format!("no free port: {error}")))
+    // The first is held until the second is known.
+    let ports = || Ok([free_port()?, free_port()?].map(|(port, _held)| port));
+    ports()
+        .map_err(|error: io::Error| Problem::new(Exit::OurFault, format!("no free port: {error}")))
+}
+
+fn free_port() -> io::Result<(u16, TcpSocket)> {
+    let mut problem = io::ErrorKind::AddrInUse.into();
+    for _ in 0..PORT_ATTEMPTS {
+        // The keys of a hash table are random, and differ from one to the next.
+        let random = RandomState::new().hash_one(()) % u64::from(PORTS.end - PORTS.start);
+        let port = PORTS.start + u16::try_from(random).unwrap_or_default();
+        // Unlike a listener's, this one is refused a port of which a connection has just ended: an
+        // engine may be, too.
+        let socket = TcpSocket::new_v4()?;
+        match socket.bind((Ipv4Addr::LOCALHOST, port).into()) {
+            Ok(()) => return Ok((port, socket)),
+            Err(error) => problem = error,
+        }
+    }
+    Err(problem)
 }
 
 #[cfg(test)]
@@ -231,10 +252,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_two_ports_are_never_one() {
+    fn the_two_ports_are_never_one_nor_any_that_the_system_gives_away() {
         for _ in 0..1_000 {
             let [port, http_port] = free_ports().unwrap();
             assert_ne!(port, http_port);
+            assert!(PORTS.contains(&port) && PORTS.contains(&http_port));
         }
     }
 }
