@@ -18,6 +18,15 @@ pub(super) struct Fault {
     pub(super) pointer: String,
     pub(super) of_name: bool,
     pub(super) message: String,
+    lack: Option<Lack>,
+}
+
+/// What a value lacks that has further faults because of it. Its message does not tell: it repeats
+/// what the file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Lack {
+    Type,
+    Choice,
 }
 
 /// A schema.
@@ -58,10 +67,10 @@ impl Shape {
             .iter()
             .filter_map(|it| match it.of_name {
                 true => Some(it.pointer.rsplit_once('/')?.0.to_owned()),
-                false => it.message.contains(NO_TYPE).then(|| it.pointer.clone()),
+                false => (it.lack == Some(Lack::Type)).then(|| it.pointer.clone()),
             })
             .collect();
-        let idle = |it: &Fault| it.message.contains(NEEDS_ONE) && explained.contains(&it.pointer);
+        let idle = |it: &Fault| it.lack == Some(Lack::Choice) && explained.contains(&it.pointer);
         found.into_iter().filter(|it| !idle(it)).collect()
     }
 
@@ -69,6 +78,7 @@ impl Shape {
         let pointer = error.instance_path().as_str().to_owned();
         let instance = error.instance();
         let shown = abridged(instance);
+        let mut lack = None;
         let message = match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
                 found.extend(unexpected.iter().map(|name| self.stranger(&pointer, name)));
@@ -76,8 +86,15 @@ impl Shape {
             }
             ValidationErrorKind::Required { property } => self.missing(&pointer, property),
             ValidationErrorKind::OneOfNotValid { .. }
-            | ValidationErrorKind::OneOfMultipleValid { .. } => self.one_of(&pointer, instance),
-            ValidationErrorKind::Type { .. } => format!("{shown} {}", kinds(error)),
+            | ValidationErrorKind::OneOfMultipleValid { .. } => {
+                let (message, has_none) = self.one_of(&pointer, instance);
+                lack = has_none.then_some(Lack::Choice);
+                message
+            }
+            ValidationErrorKind::Type { .. } => {
+                lack = Some(Lack::Type);
+                format!("{shown} {}", kinds(error))
+            }
             ValidationErrorKind::Enum { options } => {
                 let options = options.as_array().map(Vec::as_slice).unwrap_or_default();
                 let options: Vec<String> = options.iter().map(Value::to_string).collect();
@@ -105,6 +122,7 @@ impl Shape {
                 found.insert(Fault {
                     pointer: format!("{pointer}/{}", escaped(name)),
                     of_name: true,
+                    lack: None,
                     message: format!("`{name}` must be {}", fit(WORDS)),
                 });
                 return;
@@ -114,6 +132,7 @@ impl Shape {
         found.insert(Fault {
             pointer,
             of_name: false,
+            lack,
             message,
         });
     }
@@ -127,6 +146,7 @@ impl Shape {
         Fault {
             pointer: format!("{pointer}/{}", escaped(name)),
             of_name: true,
+            lack: None,
             message: format!("there is no field `{name}` here; {hint}"),
         }
     }
@@ -147,8 +167,9 @@ impl Shape {
         }
     }
 
-    /// A step has one verb, an alternative one outcome, an endpoint one behaviour.
-    fn one_of(&self, pointer: &str, instance: &Value) -> String {
+    /// A step has one verb, an alternative one outcome, an endpoint one behaviour. Says also
+    /// whether it has none.
+    fn one_of(&self, pointer: &str, instance: &Value) -> (String, bool) {
         let (what, definition) = if pointer.starts_with("/endpoints/") {
             ("an endpoint", "endpoint")
         } else if pointer.contains("/expect_one/") {
@@ -166,10 +187,11 @@ impl Shape {
             .copied()
             .filter(|it| instance.get(it).is_some())
             .collect();
-        match given.as_slice() {
-            [] => format!("{what} {NEEDS_ONE} {}", names.join(", ")),
+        let message = match given.as_slice() {
+            [] => format!("{what} needs one of {}", names.join(", ")),
             _ => format!("{what} has one of {}; keep one", given.join(" and ")),
-        }
+        };
+        (message, given.is_empty())
     }
 }
 
@@ -192,11 +214,8 @@ fn kinds(error: &ValidationError<'_>) -> String {
     let message = error.to_string();
     let kinds = message.rsplit_once(" is not of type");
     let kinds = kinds.map_or("", |(_, kinds)| kinds.trim_start_matches('s'));
-    format!("{NO_TYPE}{}", kinds.replace("\", \"", "\" or \""))
+    format!("is not of the type{}", kinds.replace("\", \"", "\" or \""))
 }
-
-const NO_TYPE: &str = "is not of the type";
-const NEEDS_ONE: &str = "needs one of";
 
 const WORDS: &str = "^[a-z0-9]+(-[a-z0-9]+)*$";
 
