@@ -26,7 +26,7 @@ const HTTP_PORT: &str = "{http_port}";
 /// How many of the engine's last lines are kept, for a person to see why it ended.
 const LINES_MAX: usize = 30;
 const LINE_CHARACTERS_MAX: usize = 400;
-/// Below those that systems give to whoever asks for any: on a busy machine such a port may be
+/// Below those that systems by default give to whoever asks for any: on a busy machine such a port may be
 /// somebody else's before the engine has taken it.
 const PORTS: Range<u16> = 20_000..32_000;
 const PORT_ATTEMPTS: usize = 1_000;

@@ -1,6 +1,7 @@
 //! One connection of a worker: frames in, frames out, and an end in good order.
 
 use std::{
+    cell::OnceCell,
     future::poll_fn,
     io,
     net::{Shutdown, SocketAddr},
@@ -207,11 +208,7 @@ impl<'a> Connection<'a> {
         self.shared.hub.close(self.session);
         let closing = async {
             match end {
-                // Lets the reply to the peer's Close frame out.
-                End::Peer => {
-                    while let Some(Ok(_)) = socket.next().await {}
-                    let _ = socket.get_ref().written().await;
-                }
+                End::Peer => answer_close(&mut socket).await,
                 End::Engine(frame) => close(&mut socket, frame).await,
                 End::Stuck | End::Silent => {}
             }
@@ -307,11 +304,14 @@ impl<'a> Connection<'a> {
 
     fn take_in(&self, intake: &mut Intake, unwritten: &mut Unwritten) -> Next {
         let Shared { hub, limits, .. } = self.shared;
-        let began = Instant::now();
+        // Under the hub's lock: to wait for it is nobody's turn.
+        let began: OnceCell<Instant> = OnceCell::new();
+        let has_time = || began.get().is_none_or(|at| at.elapsed() <= TURN_TIME);
         // Once the engine has closed the session, its Close frame comes before all else.
-        let goes_on = || !self.outbox.has_enough() && began.elapsed() <= TURN_TIME;
+        let goes_on = || !self.outbox.has_enough() && has_time();
         intake.handle(self.session, limits.frame_bytes_max, goes_on, |inputs| {
-            hub.take_in(inputs, unwritten);
+            let begins = |_: &Input<'_>| _ = began.get_or_init(Instant::now);
+            hub.take_in(inputs.inspect(begins), unwritten);
         })
     }
 }
@@ -323,10 +323,17 @@ impl Drop for Connection<'_> {
     }
 }
 
+/// Lets the reply to the peer's Close frame out.
+async fn answer_close(socket: &mut Socket) {
+    while let Some(Ok(_)) = socket.next().await {}
+    let _ = socket.get_ref().written().await;
+}
+
 /// Sends a Close frame and reads on until the peer has closed as well.
 async fn close(socket: &mut Socket, frame: CloseFrame) {
     if socket.close(Some(frame)).await.is_err() {
-        return;
+        // The peer's own has been read, and not been handled yet.
+        return answer_close(socket).await;
     }
     while let Some(Ok(message)) = socket.next().await {
         if matches!(message, Message::Close(_)) {

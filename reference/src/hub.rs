@@ -1,7 +1,8 @@
 //! The machine behind a short lock: inputs in, effects out to the sessions' outboxes.
 //!
-//! The lock is held while an input is handled and its frames are queued, which keeps the order
-//! of frames across sessions; never across I/O: they are written when it is free again.
+//! The lock is held while what has come at one time is handled and its frames are queued, which
+//! keeps the order of frames across sessions; never across I/O: they are written when it is free
+//! again.
 
 mod exchange;
 mod log;

@@ -26,8 +26,9 @@ pub(crate) struct Intake {
 enum Received {
     Text(Utf8Bytes),
     Binary(Bytes),
-    /// A ping, which the WebSocket library answers as it reads on, or a pong.
-    Control,
+    /// The WebSocket library answers it as it reads on.
+    Ping,
+    Pong,
     Bad(Bad),
     /// The peer has closed the connection, or is gone.
     End,
@@ -71,33 +72,33 @@ impl Intake {
                 return false;
             };
             let received = Received::of(message);
-            // To read on is to answer a ping, which comes behind what came before it.
-            goes_on = received.is_frame();
             self.over = received.is_last();
+            // Reading on would send the pong, which must not overtake the answers to earlier frames.
+            goes_on = !self.over && !matches!(received, Received::Ping);
             bytes += received.bytes();
             self.received.push_back(received);
         }
         true
     }
 
-    /// Has messages handled in their order, for as long as it goes on, but at least one. Gives
-    /// what comes after them.
+    /// Gives `take_in` what there is for the machine, if there is anything, in its order and for as
+    /// long as `goes_on` says, but at least one message. Gives what comes after it.
     pub(crate) fn handle(
         &mut self,
         session: SessionId,
         frame_bytes_max: usize,
-        mut goes_on: impl FnMut() -> bool,
-        handle: impl FnOnce(&mut dyn Iterator<Item = Input<'_>>),
+        goes_on: impl Fn() -> bool,
+        take_in: impl FnOnce(&mut dyn Iterator<Item = Input<'_>>),
     ) -> Next {
         let (mut count, mut next) = (0, Next::More);
-        let mut inputs = iter::from_fn(|| {
+        let inputs = iter::from_fn(|| {
             while count == 0 || goes_on() {
                 let received = self.received.get(count)?;
                 count += 1;
                 match received {
                     Received::Text(frame) => return Some(Input::Text { session, frame }),
                     Received::Binary(frame) => return Some(Input::Binary { session, frame }),
-                    Received::Control => {}
+                    Received::Ping | Received::Pong => {}
                     Received::Bad(bad) => {
                         next = Next::Unreadable;
                         let reason = bad.reason(frame_bytes_max);
@@ -108,7 +109,10 @@ impl Intake {
             }
             None
         });
-        handle(&mut inputs);
+        let mut inputs = inputs.peekable();
+        if inputs.peek().is_some() {
+            take_in(&mut inputs);
+        }
         self.received.drain(..count);
         next
     }
@@ -119,7 +123,8 @@ impl Received {
         match message {
             Some(Ok(Message::Text(frame))) => Self::Text(frame),
             Some(Ok(Message::Binary(frame))) => Self::Binary(frame),
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Self::Control,
+            Some(Ok(Message::Ping(_))) => Self::Ping,
+            Some(Ok(Message::Pong(_) | Message::Frame(_))) => Self::Pong,
             Some(Ok(Message::Close(_))) | None => Self::End,
             Some(Err(Error::Utf8(_))) => Self::Bad(Bad::NotUtf8),
             Some(Err(Error::Capacity(_))) => Self::Bad(Bad::TooLarge),
@@ -127,10 +132,6 @@ impl Received {
             Some(Err(Error::Protocol(error))) => Self::Bad(Bad::Framing(error.to_string())),
             Some(Err(_)) => Self::End,
         }
-    }
-
-    fn is_frame(&self) -> bool {
-        matches!(self, Self::Text(_) | Self::Binary(_))
     }
 
     fn is_last(&self) -> bool {
@@ -141,7 +142,7 @@ impl Received {
         match self {
             Self::Text(frame) => frame.len(),
             Self::Binary(frame) => frame.len(),
-            Self::Control | Self::Bad(_) | Self::End => 0,
+            Self::Ping | Self::Pong | Self::Bad(_) | Self::End => 0,
         }
     }
 }

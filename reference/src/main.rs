@@ -194,8 +194,6 @@ enum LogFormat {
     Json,
 }
 
-const THREADS_MAX: usize = 4;
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let tls = match tls(&cli) {
@@ -219,10 +217,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Inputs are handled by one thread at a time; others can only read and write meanwhile, and on two
-/// processors they cost more than they bring (`benches/README.md`). Those that call the engine are
-/// often on the same machine, and need the other half of it.
+/// One for every two processors, and at most four. Frames are handled by one thread at a time; the
+/// others can meanwhile only do what needs no lock: TLS, HTTP, reading and writing. On two processors
+/// they cost more than they bring (`benches/README.md`), and those that call the engine are often on
+/// the same machine.
 fn threads() -> usize {
+    const THREADS_MAX: usize = 4;
+
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     (processors / 2).clamp(1, THREADS_MAX)
 }

@@ -32,11 +32,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How many connections may be there beside those of workers: in their handshakes, and refused.
 const HANDSHAKES_MAX: usize = 1_024;
 
-/// How long memory that sessions have left is kept for those that come.
+/// How long memory that sessions have left is kept for those that come, before each look at it.
 const SPARE_TIME: Duration = Duration::from_secs(2);
-/// As much as no allocator has ready for an instant; less at the last look, as it stays until the
-/// next one.
-const LARGE_BYTES: [usize; 2] = [1 << 20, 520 << 10];
+/// What is asked for, and returned, at each look: more than the 512 KiB up to which mimalloc has
+/// sizes of its own. What it takes for that at the last look stays, so it is little more.
+const LOOKS_BYTES: [usize; 2] = [1 << 20, 520 << 10];
 
 /// What a server is made of.
 pub struct Options {
@@ -238,7 +238,7 @@ impl Drop for Server {
 async fn give_memory_back(ended: &Notify) {
     loop {
         ended.notified().await;
-        for bytes in LARGE_BYTES {
+        for bytes in LOOKS_BYTES {
             sleep(SPARE_TIME).await;
             drop(black_box(Vec::<u8>::with_capacity(bytes)));
         }

@@ -5,9 +5,12 @@ use std::sync::{Arc, Mutex};
 use futures_util::SinkExt;
 use reference::{
     Options, Server,
-    core::{Deadline, Effect, Engine, Input, Machine, SessionId, World},
+    core::{CloseCode, Deadline, Effect, Engine, Input, Machine, SessionId, World},
 };
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{
+    Message,
+    protocol::{CloseFrame, frame::coding::CloseCode as Code},
+};
 
 use crate::client::Client;
 
@@ -83,5 +86,45 @@ async fn a_pong_comes_behind_the_answers_to_what_was_sent_before_its_ping() {
     }
     assert_eq!(client.next().await, Some(Message::Pong("asked".into())));
     drop(client);
+    server.shutdown().await;
+}
+
+/// Closes a session that sends a text frame.
+struct Dismissive;
+
+impl Machine for Dismissive {
+    fn handle(&mut self, input: Input<'_>, _world: &mut World<'_>, effects: &mut Vec<Effect>) {
+        if let Input::Text { session, .. } = input {
+            effects.push(Effect::Close {
+                session,
+                code: CloseCode::TryAgainLater,
+                reason: "enough",
+            });
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Deadline> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_both_close_at_once_ends_with_a_close_frame_from_either() {
+    let options = Options {
+        machine: Box::new(Dismissive),
+        ..Options::default()
+    };
+    let server = Server::bind("127.0.0.1:0", options).await.unwrap();
+    let mut client = Client::connect_silently(&server.url()).await;
+    let bye = CloseFrame {
+        code: Code::Normal,
+        reason: "bye".into(),
+    };
+    for message in [Message::text(PING), Message::Close(Some(bye.clone()))] {
+        client.socket.feed(message).await.unwrap();
+    }
+    client.socket.flush().await.unwrap();
+    assert_eq!(client.next().await, Some(Message::Close(Some(bye))));
+    assert_eq!(client.next().await, None);
     server.shutdown().await;
 }
