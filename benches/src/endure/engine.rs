@@ -109,8 +109,13 @@ impl fmt::Display for Gauges {
 }
 
 impl Engine {
-    /// Starts a program on free ports, and waits until it listens.
-    pub(crate) async fn start(program: &Path, arguments: &[&str]) -> Outcome<Self> {
+    /// Starts a program on free ports, with such an environment beside this process's, and waits
+    /// until it listens.
+    pub(crate) async fn start(
+        program: &Path,
+        arguments: &[&str],
+        environment: &[(&str, String)],
+    ) -> Outcome<Self> {
         let mut command = Command::new(program);
         command
             .args(["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"])
@@ -124,6 +129,7 @@ impl Engine {
                 command.env_remove(name);
             }
         }
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         let mut child = command.spawn().map_err(|error| {
             Trouble::unexpected(format!("cannot start {}: {error}", program.display()))
         })?;

@@ -4,6 +4,7 @@
 //! and shows in the end by the engine's own gauges that nothing was left.
 
 mod address;
+mod background;
 mod caller;
 mod crowd;
 mod engine;

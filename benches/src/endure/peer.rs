@@ -195,8 +195,17 @@ impl Peer {
 
     /// Registers a function and an http trigger for it, at `/` and its id.
     pub(crate) async fn register(&mut self, function: &str) -> Outcome {
+        self.register_with(function, register_http(function)).await
+    }
+
+    /// Registers a function and a trigger for it.
+    pub(crate) async fn register_with(
+        &mut self,
+        function: &str,
+        trigger: impl Into<Utf8Bytes>,
+    ) -> Outcome {
         self.feed(register_function(function)).await?;
-        self.feed(register_http(function)).await?;
+        self.feed(trigger).await?;
         self.fence().await?;
         let registered = self.unread.iter().position(|incoming| {
             let Incoming::Frame(frame) = incoming else {

@@ -21,7 +21,7 @@ const SHORT_FOUND_S_MAX: f64 = 5.0;
 
 pub(super) async fn run(plan: &Plan, ledger: &mut Ledger) -> Outcome {
     let arguments: &[&str] = plan.either(&["--silence-time-ms", SHORT_SILENCE_MS], &[]);
-    let engine = Engine::start(&plan.engine, arguments).await?;
+    let engine = Engine::start(&plan.engine, arguments, &[]).await?;
     let bar = plan.either(SHORT_FOUND_S_MAX, FOUND_S_MAX);
     let mut caller = Caller::connect(engine.address).await?;
     let mut silent = Peer::connect(engine.address).await?;

@@ -1,5 +1,6 @@
 //! The trials.
 
+mod clock;
 mod ends;
 mod half_open;
 mod killed;
@@ -32,6 +33,8 @@ pub(crate) enum Trial {
     Ends,
     /// Workers that come back.
     Reattach,
+    /// A wall clock that is set.
+    Clock,
     /// An engine that is told to stop under load.
     Sigterm,
     /// Random inputs to the pure core.
@@ -77,6 +80,7 @@ impl Plan {
                 self.ends()
             ),
             Trial::Reattach => format!("a worker comes back {} times", self.reattachments()),
+            Trial::Clock => "the wall clock is set while calls are under way".to_owned(),
             Trial::Sigterm => "an engine is told to stop under load".to_owned(),
             Trial::Simulation => format!(
                 "{} random inputs to the pure core, seed {}",
@@ -115,7 +119,7 @@ impl Plan {
     }
 
     async fn start(&self) -> Outcome<Engine> {
-        Engine::start(&self.engine, &[]).await
+        Engine::start(&self.engine, &[], &[]).await
     }
 }
 
@@ -128,6 +132,7 @@ impl Trial {
             Self::HalfOpen => "half-open",
             Self::Ends => "ends",
             Self::Reattach => "reattach",
+            Self::Clock => "clock",
             Self::Sigterm => "sigterm",
             Self::Simulation => "simulation",
             Self::Soak => "soak",
@@ -143,6 +148,7 @@ impl Trial {
             Self::HalfOpen => half_open::run(plan, ledger).await,
             Self::Ends => ends::run(plan, ledger).await,
             Self::Reattach => reattach::run(plan, ledger).await,
+            Self::Clock => clock::run(plan, ledger).await,
             Self::Sigterm => sigterm::run(plan, ledger).await,
             Self::Simulation => simulated::run(plan, ledger).await,
             Self::Soak => soak::run(plan, ledger).await,

@@ -1,30 +1,26 @@
 //! A worker that comes back, with its old connection still there or not (CO-15).
 
-use std::time::Duration;
-
 use tokio::{task::JoinHandle, time::timeout};
 
 use super::Plan;
 use crate::{
     Outcome,
+    background::Background,
     caller::{Answer, Caller},
     engine::{Engine, PATIENCE, get},
     ledger::Ledger,
     peer::{Heard, Incoming, Peer, result},
-    system::{Aside, Priority, Stop, aside, pace, stop},
-    trouble::{Trouble, WithinPatience},
+    trouble::WithinPatience,
 };
 
 const FUNCTION: &str = "reattach";
 const NORMAL: u16 = 1000;
-/// What lies between two calls in the background, at least.
-const CALL_EVERY: Duration = Duration::from_millis(1);
 
 pub(super) async fn run(plan: &Plan, ledger: &mut Ledger) -> Outcome {
     let engine = plan.start().await?;
     let mut caller = Caller::connect(engine.address).await?;
     let mut worker = Worker::come(&engine, 0, None).await?;
-    let background = Background::start(&engine)?;
+    let background = Background::start(engine.address, FUNCTION)?;
     let (mut called, mut requested, mut retired, mut stood) = (0, 0, 0, 0);
     let rounds = plan.reattachments();
     for round in 1..=rounds {
@@ -49,13 +45,13 @@ pub(super) async fn run(plan: &Plan, ledger: &mut Ledger) -> Outcome {
         let (status, body) = get(engine.address, "/reattach").await?;
         requested += usize::from(status == 200 && body == round.to_string());
     }
-    let (begun, answered) = background.stop().await?;
+    let calls = background.stop().await?;
     ledger.exactly("calls that the newest session answered", called, rounds);
     ledger.exactly("requests that it answered", requested, rounds);
     let what = "older sessions that stood and were closed 1000";
     ledger.exactly(what, retired, stood);
     let what = "calls meanwhile that were answered, with a result or an error";
-    ledger.exactly(what, answered, begun);
+    ledger.exactly(what, calls.answered, calls.begun);
     worker.lose().await?;
     caller.peer.close().await?;
     engine.end(ledger).await
@@ -126,39 +122,5 @@ async fn serve(mut peer: Peer, number: String) -> u16 {
             }
             Incoming::Broken => return 0,
         }
-    }
-}
-
-/// A caller that goes on all the while.
-struct Background {
-    stop: Stop,
-    calling: Aside<(usize, usize)>,
-}
-
-impl Background {
-    fn start(engine: &Engine) -> Outcome<Self> {
-        let ((stop, stopped), address) = (stop(), engine.address);
-        let calling = aside("caller", Priority::Usual, move || async move {
-            let mut caller = Caller::connect(address).await?;
-            let (mut begun, mut answered) = (0, 0);
-            let mut pace = pace(CALL_EVERY);
-            while !stopped.is_now() {
-                pace.tick().await;
-                begun += 1;
-                match caller.call(FUNCTION, "null").await {
-                    Ok(_) => answered += 1,
-                    Err(Trouble::Silent { .. }) => {}
-                    Err(trouble) => return Err(trouble),
-                }
-            }
-            caller.peer.close().await?;
-            Ok((begun, answered))
-        })?;
-        Ok(Self { stop, calling })
-    }
-
-    async fn stop(self) -> Outcome<(usize, usize)> {
-        drop(self.stop);
-        self.calling.ended().await
     }
 }
