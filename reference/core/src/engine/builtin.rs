@@ -37,6 +37,9 @@ impl EngineFunction {
     }
 }
 
+/// The longest text about a worker that is kept, in bytes (D-28).
+const TEXT_BYTES_MAX: usize = 1_024;
+
 /// What a worker says of itself (CO-16).
 #[derive(Clone, Debug, Default)]
 pub(super) struct About {
@@ -47,10 +50,15 @@ pub(super) struct About {
 }
 
 impl About {
-    /// Every part is optional; what is more, or is no text, is ignored.
+    /// Every part is optional; what is more, or is no text of up to 1,024 bytes, is ignored
+    /// (D-28).
     fn read(data: &RawValue) -> Self {
         let fields: HashMap<String, Value> = serde_json::from_str(data.get()).unwrap_or_default();
-        let text = |name| fields.get(name).and_then(Value::as_str).map(str::to_owned);
+        let text = |name| {
+            let text = fields.get(name).and_then(Value::as_str);
+            text.filter(|it| it.len() <= TEXT_BYTES_MAX)
+                .map(str::to_owned)
+        };
         Self {
             name: text("name"),
             runtime: text("runtime"),

@@ -6,6 +6,7 @@ mod firing;
 mod functions;
 mod listing;
 mod output;
+mod owed;
 mod pages;
 mod queue_functions;
 mod registration;

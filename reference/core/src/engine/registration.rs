@@ -25,7 +25,7 @@ impl Engine {
         frame: &RegisterFunction<'_>,
         out: &mut Output<'_, '_>,
     ) {
-        let bytes = bytes_of_function(frame);
+        let bytes = bytes_of_function(frame, self.settings.enforce_formats);
         let checked = self
             .check_function(session, frame, out)
             .and_then(|registration| {

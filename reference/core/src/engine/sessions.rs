@@ -9,7 +9,7 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{Engine, Output, builtin::About, triggers::Trigger};
+use super::{Engine, Output, builtin::About, owed::Owed, triggers::Trigger};
 use crate::{
     CloseCode, Effect, EventKind, Failure, SessionId,
     wire::{Reattach, WorkerRegistered},
@@ -31,9 +31,8 @@ pub(super) struct Session {
     pub(super) triggers: BTreeMap<Arc<str>, Trigger>,
     /// Likewise.
     pub(super) trigger_types: BTreeMap<Arc<str>, usize>,
-    /// By type, triggers that it was asked for as a provider, gave up the type, and has still to
-    /// answer (D-18).
-    pub(super) owed_answers: BTreeMap<Arc<str>, Vec<Arc<str>>>,
+    /// For triggers that it was asked for as a provider.
+    pub(super) owed: Owed,
     /// Requests that are made for it, in the order in which they were asked for.
     pub(super) requests: BTreeMap<u64, Uuid>,
     /// Calls that it has still to answer, in the order in which they were sent.
@@ -103,7 +102,7 @@ impl Engine {
             functions: BTreeMap::new(),
             triggers: BTreeMap::new(),
             trigger_types: BTreeMap::new(),
-            owed_answers: BTreeMap::new(),
+            owed: Owed::default(),
             requests: BTreeMap::new(),
             calls: BTreeMap::new(),
             call_bytes: 0,

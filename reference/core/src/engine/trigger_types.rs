@@ -3,7 +3,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -32,34 +32,6 @@ pub(super) struct TriggerType {
     pub(super) call_request_format: Option<Box<RawValue>>,
     /// By the id under which the provider knows a trigger (D-18).
     known: BTreeMap<Arc<str>, Known>,
-    /// Of these, the abandoned ones, oldest first: a provider that never answers must not make
-    /// the engine remember for ever.
-    abandoned: VecDeque<Arc<str>>,
-}
-
-/// How many triggers that a provider has still to answer for are remembered (D-18).
-const ABANDONED_MAX: usize = 1_000;
-
-impl TriggerType {
-    fn abandon(&mut self, provider_id: &Arc<str>) {
-        self.known.insert(Arc::clone(provider_id), Known::Abandoned);
-        self.abandoned.push_back(Arc::clone(provider_id));
-        if self.abandoned.len() > ABANDONED_MAX
-            && let Some(oldest) = self.abandoned.pop_front()
-            && matches!(self.known.get(&oldest), Some(Known::Abandoned))
-        {
-            self.known.remove(&oldest);
-        }
-    }
-
-    /// The triggers that the provider has still to answer for.
-    fn unanswered(&self) -> Vec<Arc<str>> {
-        let known = self.known.iter();
-        known
-            .filter(|(_, it)| !matches!(it, Known::Accepted { .. }))
-            .map(|(id, _)| Arc::clone(id))
-            .collect()
-    }
 }
 
 /// A trigger from its provider's side.
@@ -74,15 +46,16 @@ enum Known {
     },
     /// The provider has accepted it.
     Accepted { trigger: TriggerKey },
-    /// Given up before the provider answered: the id stays taken until it does (D-19).
+    /// Given up before the provider answered: the id stays taken for as long as the provider owes
+    /// the answer (D-18).
     Abandoned,
 }
 
-/// Names an [`Known::Awaited`] registration.
+/// Names a registration that its provider has still to answer for.
 #[derive(Clone, Debug)]
 pub(super) struct WaitingFor {
-    trigger_type: Arc<str>,
-    provider_id: Arc<str>,
+    pub(super) trigger_type: Arc<str>,
+    pub(super) provider_id: Arc<str>,
 }
 
 #[derive(Debug, Default)]
@@ -148,12 +121,11 @@ impl Engine {
             trigger_request_format: frame.trigger_request_format.map(RawValue::to_owned),
             call_request_format: frame.call_request_format.map(RawValue::to_owned),
             known: BTreeMap::new(),
-            abandoned: VecDeque::new(),
         };
-        let own = self.sessions.get_mut(session);
-        let owed = own.and_then(|own| own.owed_answers.remove(&id));
-        for provider_id in owed.iter().flatten() {
-            trigger_type.abandon(provider_id);
+        let own = self.sessions.get(session);
+        for provider_id in own.iter().flat_map(|own| own.owed.of_type(&id)) {
+            let provider_id = Arc::clone(provider_id);
+            trigger_type.known.insert(provider_id, Known::Abandoned);
         }
         self.trigger_types
             .provided
@@ -194,29 +166,44 @@ impl Engine {
         let Some((id, withdrawn)) = self.trigger_types.provided.remove_entry(id) else {
             return;
         };
-        let unanswered = withdrawn.unanswered();
-        if let Some(provider) = self.sessions.get_mut(withdrawn.provider)
-            && !unanswered.is_empty()
-        {
-            provider.owed_answers.insert(Arc::clone(&id), unanswered);
-        }
-        for known in withdrawn.known.into_values() {
-            match known {
+        for (provider_id, known) in withdrawn.known {
+            let (trigger, registrar_waits) = match known {
                 Known::Awaited {
                     trigger,
-                    registrar_waits: true,
+                    registrar_waits,
                     timer,
                 } => {
                     self.timers.cancel(timer);
-                    self.refuse_trigger(&trigger, &Failure::trigger_type_not_found(&id), out);
+                    let answer = WaitingFor {
+                        trigger_type: Arc::clone(&id),
+                        provider_id,
+                    };
+                    self.owe(withdrawn.provider, answer);
+                    (trigger, registrar_waits)
                 }
-                Known::Awaited { trigger, timer, .. } => {
-                    self.timers.cancel(timer);
-                    self.set_provider_id(&trigger, None);
-                }
-                Known::Accepted { trigger } => self.set_provider_id(&trigger, None),
-                Known::Abandoned => {}
+                Known::Accepted { trigger } => (trigger, false),
+                Known::Abandoned => continue,
+            };
+            if registrar_waits {
+                self.refuse_trigger(&trigger, &Failure::trigger_type_not_found(&id), out);
+            } else {
+                self.set_provider_id(&trigger, None);
             }
+        }
+    }
+
+    /// A provider has still to answer for a trigger that nobody has any more.
+    fn owe(&mut self, provider: SessionId, answer: WaitingFor) {
+        let own = self.sessions.get_mut(provider);
+        let Some(forgotten) = own.and_then(|own| own.owed.remember(answer)) else {
+            return;
+        };
+        let provided = self.trigger_types.provided.get_mut(&forgotten.trigger_type);
+        if let Some(provided) = provided
+            && provided.provider == provider
+            && let Some(Known::Abandoned) = provided.known.get(&forgotten.provider_id)
+        {
+            provided.known.remove(&forgotten.provider_id);
         }
     }
 
@@ -310,20 +297,12 @@ impl Engine {
                 provided.known.insert(id, accepted);
                 self.report_dropped(session, &frame.id, out);
             }
-            Some(((_, Known::Abandoned), _)) => self.report_dropped(session, &frame.id, out),
-            None => {
-                self.no_longer_owed(session, &frame);
+            Some(((_, Known::Abandoned), _)) | None => {
+                if let Some(own) = self.sessions.get_mut(session) {
+                    own.owed.forget(&frame.trigger_type, &frame.id);
+                }
                 self.report_dropped(session, &frame.id, out);
             }
-        }
-    }
-
-    /// An answer that came after its provider had given the type up.
-    fn no_longer_owed(&mut self, session: SessionId, frame: &TriggerRegistrationResult<'_>) {
-        let own = self.sessions.get_mut(session);
-        let owed = own.and_then(|own| own.owed_answers.get_mut(&*frame.trigger_type));
-        if let Some(owed) = owed {
-            owed.retain(|id| **id != *frame.id);
         }
     }
 
@@ -368,8 +347,10 @@ impl Engine {
         else {
             return;
         };
-        provided.abandon(&waiting.provider_id);
+        let id = Arc::clone(&waiting.provider_id);
+        provided.known.insert(id, Known::Abandoned);
         let provider = provided.provider;
+        self.owe(provider, waiting.clone());
         self.withdraw_from_provider(provider, waiting, out);
         let waited = self.settings.trigger_registration_timeout.as_millis();
         let failure = Failure::registration_timeout(&waiting.trigger_type, waited);
@@ -409,7 +390,9 @@ impl Engine {
         }) = provided.known.remove(provider_id)
         {
             self.timers.cancel(timer);
-            provided.abandon(provider_id);
+            let id = Arc::clone(provider_id);
+            provided.known.insert(id, Known::Abandoned);
+            self.owe(provider, waiting.clone());
             if registrar_waits {
                 let failure = Failure::registration_cancelled(&key.1);
                 self.answer_registrar(key, trigger, Some(failure.to_raw()), out);

@@ -38,22 +38,18 @@ impl Engine {
     ) {
         let key: TriggerKey = (session, (&*frame.id).into());
         let function_id: Arc<str> = (&*frame.function_id).into();
-        let bytes = bytes_of_trigger(frame);
-        let checked = self.check_trigger(session, frame).and_then(|config| {
+        let added = self.check_trigger(session, frame).and_then(|config| {
+            let bytes = bytes_of_trigger(frame, config.as_ref());
             self.take_room(session, bytes)?;
-            Ok(config)
+            let Some(config) = config else {
+                return Ok((false, bytes));
+            };
+            let armed = self.arm(armed(&key, &function_id), config, out);
+            armed.inspect_err(|_| self.give_room_back(session, bytes))?;
+            Ok((true, bytes))
         });
-        let armed = match checked {
-            Ok(Some(config)) => {
-                let trigger = armed(&key, &function_id);
-                let armed = self.arm(trigger, config, out).map(|()| true);
-                armed.inspect_err(|_| self.give_room_back(session, bytes))
-            }
-            Ok(None) => Ok(false),
-            Err(failure) => Err(failure),
-        };
-        let is_builtin = match armed {
-            Ok(is_builtin) => is_builtin,
+        let (is_builtin, bytes) = match added {
+            Ok(added) => added,
             Err(failure) => {
                 self.send(session, &result_of(frame, Some(failure.to_raw())), out);
                 return self.report_refusal(session, Subject::Trigger, &frame.id, &failure, out);

@@ -68,6 +68,25 @@ fn the_list_of_workers_has_what_each_is_and_does() {
 }
 
 #[test]
+fn what_a_worker_says_of_itself_is_kept_unless_it_is_long() {
+    let mut lab = Lab::new();
+    let worker = lab.connect();
+    let (fits, long) = ("x".repeat(1_024), "x".repeat(1_025));
+    lab.quietly(
+        worker,
+        json!({
+            "type": "invokefunction", "function_id": "engine::workers::register",
+            "data": {"name": long, "runtime": fits, "version": "1"},
+        }),
+    );
+    let answer = lab.ask(worker, invoke("c", "engine::workers::list"));
+    let listed = &answer["result"]["workers"][0];
+    assert_eq!(listed.get("name"), None);
+    assert_eq!(listed["runtime"], fits);
+    assert_eq!(listed["version"], "1");
+}
+
+#[test]
 fn a_session_of_telemetry_alone_is_no_worker() {
     let mut lab = Lab::new();
     let (telemetry, asker) = (lab.connect(), lab.connect());

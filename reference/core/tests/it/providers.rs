@@ -297,6 +297,39 @@ fn an_id_is_kept_for_a_late_answer_until_a_thousand_newer_ones_are() {
 }
 
 #[test]
+fn a_thousand_late_answers_are_waited_for_in_all_whatever_types_were_given_up() {
+    let (mut lab, provider, registrar) = provided();
+    let types = ["one", "two", "three"];
+    for trigger_type in types {
+        lab.trigger_type(provider, trigger_type);
+        for number in 0..600 {
+            let id = format!("t{number:03}");
+            lab.send(
+                registrar,
+                register_trigger(&id, trigger_type, "f", json!({})),
+            );
+        }
+        lab.send(provider, unregister("triggertype", trigger_type));
+        lab.frames(provider);
+        lab.frames(registrar);
+    }
+    let mut known_as = |trigger_type, id| {
+        lab.trigger_type(provider, trigger_type);
+        lab.frames(provider);
+        lab.send(
+            registrar,
+            register_trigger(id, trigger_type, "f", json!({})),
+        );
+        let asked = lab.only_frame(provider)["id"].take();
+        lab.frames(registrar);
+        asked
+    };
+    assert_eq!(known_as("one", "t599"), "t599");
+    assert_ne!(known_as("two", "t598"), "t598");
+    assert_ne!(known_as("three", "t000"), "t000");
+}
+
+#[test]
 fn a_late_answer_for_a_type_that_was_given_up_settles_that_trigger_alone() {
     let (mut lab, provider, registrar) = provided();
     for id in ["answered", "owed"] {

@@ -27,9 +27,8 @@ fn trigger_type(id: &str) -> Value {
     json!({"type": "registertriggertype", "id": id})
 }
 
-fn route(id: &str) -> Value {
-    let config = json!({"path": format!("/{id}"), "method": "GET"});
-    register_trigger(id, "http", "f", config)
+fn subscription(id: &str) -> Value {
+    register_trigger(id, "queue", "f", json!({"queue_name": id}))
 }
 
 #[test]
@@ -37,7 +36,7 @@ fn a_session_registers_so_much_and_others_still_can() {
     let mut lab = lab(ONE, usize::MAX);
     let (first, second) = (lab.connect(), lab.connect());
     lab.quietly(first, register_function("f"));
-    for more in [register_function("g"), trigger_type("t"), route("r")] {
+    for more in [register_function("g"), trigger_type("t"), subscription("r")] {
         let answer = lab.ask(first, more);
         assert_full(&answer, "of the session would be larger than 1000 bytes");
     }
@@ -67,7 +66,7 @@ fn what_is_unregistered_makes_room() {
         lab.quietly(owner, unregister("function", "g"));
         lab.quietly(owner, trigger_type("t"));
         lab.quietly(owner, unregister("triggertype", "t"));
-        assert_eq!(lab.ask(owner, route("r")).get("error"), None);
+        assert_eq!(lab.ask(owner, subscription("r")).get("error"), None);
         lab.quietly(owner, unregister("trigger", "r"));
     }
 }
@@ -172,7 +171,7 @@ fn every_text_of_a_registration_counts() {
 }
 
 #[test]
-fn a_registration_counts_its_texts_and_512_bytes() {
+fn a_registration_counts_its_texts_and_what_it_takes_beside_them() {
     let of_function = json!({
         "type": "registerfunction", "id": "seven-l", "description": "five!",
         "request_format": {"a": 1}, "response_format": {"ab": 12}, "metadata": {"abc": 123},
@@ -182,30 +181,50 @@ fn a_registration_counts_its_texts_and_512_bytes() {
         "type": "registertriggertype", "id": "seven-l", "description": "five!",
         "trigger_request_format": {"a": 1}, "call_request_format": {"ab": 12},
     });
-    let of_trigger = register_trigger(
-        "seven-l",
-        "http",
-        "fun",
-        json!({"path": "/", "method": "GET"}),
-    );
-    for (registration, bytes) in [
+    let mut rows = vec![
         (
             of_function,
             512 + 7 + 5 + 7 + 9 + 11 + 17 + (5 + 1) + (5 + 2),
         ),
         (of_type, 512 + 7 + 5 + 7 + 9),
-        (
-            of_trigger,
-            512 + 7 + 4 + 3 + r#"{"method":"GET","path":"/"}"#.len(),
-        ),
+    ];
+    for (trigger_type, config, besides) in [
+        ("http", json!({"path": "/"}), 700),
+        ("http", json!({"path": "/a/:b/c"}), 3 * 700),
+        ("cron", json!({"schedule": "* * * * *"}), 1_500),
+        ("queue", json!({"queue_name": "q"}), 300),
+        ("own", json!({"path": "/a"}), 0),
     ] {
+        let texts = "seven-l".len() + trigger_type.len() + "fun".len() + config.to_string().len();
+        let of_trigger = register_trigger("seven-l", trigger_type, "fun", config);
+        rows.push((of_trigger, 512 + besides + texts));
+    }
+    for (registration, bytes) in rows {
         for (room, fits) in [(bytes, true), (bytes - 1, false)] {
             let mut lab = lab(room, usize::MAX);
-            let (owner, other) = (lab.connect(), lab.connect());
+            let (owner, other, provider) = (lab.connect(), lab.connect(), lab.connect());
             lab.quietly(other, json!({"type": "registerfunction", "id": "fun"}));
+            lab.trigger_type(provider, "own");
             lab.send(owner, registration.clone());
             let refused = lab.frames(owner).iter().any(|it| it["error"].is_object());
             assert_eq!(refused, !fits, "{registration} in {room} bytes");
         }
+    }
+}
+
+#[test]
+fn formats_that_are_enforced_count_what_they_are_compiled_to() {
+    let function = json!({
+        "type": "registerfunction", "id": "f", "request_format": {"type": "string"},
+    });
+    for (enforce_formats, fits) in [(false, true), (true, false)] {
+        let mut lab = Lab::with(Settings {
+            registration_bytes_per_session_max: 512 + 100,
+            enforce_formats,
+            ..Settings::default()
+        });
+        let owner = lab.connect();
+        lab.send(owner, &function);
+        assert_eq!(lab.texts(owner).is_empty(), fits);
     }
 }
