@@ -42,8 +42,8 @@ pub(crate) struct Bounds {
           value_parser = clap::value_parser!(u32).range(100..))]
     stall_time_ms: u32,
 
-    /// What one worker may register, texts and 512 bytes for each registration counted.
-    #[arg(long, value_name = "BYTES", env = "REFERENCE_REGISTRATION_BYTES_MAX", default_value_t = 1 << 30,
+    /// What one worker may register: texts, and what the engine keeps beside them.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_REGISTRATION_BYTES_MAX", default_value_t = 2 << 30,
           value_parser = clap::value_parser!(u64).range(1_024..))]
     registration_bytes_max: u64,
 
@@ -61,6 +61,16 @@ pub(crate) struct Bounds {
     #[arg(long, value_name = "BYTES", env = "REFERENCE_CALL_BYTES_MAX", default_value_t = 48 << 20,
           value_parser = clap::value_parser!(u32).range(1_024..))]
     call_bytes_max: u32,
+
+    /// Those of the calls of one worker that others have still to answer.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_CALL_BYTES_PER_CALLER_MAX", default_value_t = 128 << 20,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    call_bytes_per_caller_max: u32,
+
+    /// Those of all calls that workers have still to answer.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_ALL_CALL_BYTES_MAX", default_value_t = 512 << 20,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    all_call_bytes_max: u32,
 
     /// How many requests to endpoints are made at once.
     #[arg(long, value_name = "N", env = "REFERENCE_REQUESTS_MAX", default_value_t = 1_024,
@@ -177,6 +187,8 @@ impl Bounds {
             registration_bytes_per_session_max: bytes(self.registration_bytes_max),
             registration_bytes_max: bytes(self.all_registration_bytes_max),
             call_bytes_per_worker_max: self.call_bytes_max as usize,
+            call_bytes_per_caller_max: self.call_bytes_per_caller_max as usize,
+            call_bytes_max: self.all_call_bytes_max as usize,
             requests_max: self.requests_max as usize,
             requests_per_session_max: self.requests_per_worker_max as usize,
             request_bytes_max: self.request_bytes_max as usize,

@@ -21,7 +21,7 @@ use reference_core::{
 };
 use tokio::{
     sync::{Notify, oneshot},
-    task::{AbortHandle, JoinSet},
+    task::{AbortHandle, JoinSet, yield_now},
 };
 use tracing::Span;
 use uuid::Uuid;
@@ -241,6 +241,8 @@ impl Hub {
             tokio::select! {
                 () = tokio::time::sleep(at.saturating_sub(now.monotonic)) => {
                     self.handle(Input::Tick);
+                    // There may be more that is due; others have their turn before it.
+                    yield_now().await;
                 }
                 () = self.earlier.notified() => {}
             }

@@ -91,12 +91,14 @@ impl<K: Ord + Clone> Agenda<K> {
         self.due.first().map(|(next, _)| *next)
     }
 
-    /// Takes out what has come due: at most one firing of a schedule, in order of the times
-    /// at which they were due, then of their keys.
-    pub(crate) fn take_due(&mut self, wall: Duration) -> Vec<Firing<K>> {
+    /// Takes out what has come due, what has been so for longest first, but no more than `max`: at
+    /// most one firing of a schedule, in order of the times at which they were due, then of their
+    /// keys.
+    pub(crate) fn take_due(&mut self, wall: Duration, max: usize) -> Vec<Firing<K>> {
         self.observe(wall);
         let mut firings = Vec::new();
-        while self.next().is_some_and(|next| next <= wall)
+        while firings.len() < max
+            && self.next().is_some_and(|next| next <= wall)
             && let Some((first, key)) = self.due.pop_first()
         {
             let Some(entry) = self.entries.get_mut(&key) else {
@@ -184,7 +186,7 @@ mod tests {
 
     #[track_caller]
     fn assert_fires(agenda: &mut Agenda<&str>, at: Duration, expected: &[(&str, &str)]) {
-        let firings = agenda.take_due(at);
+        let firings = agenda.take_due(at, usize::MAX);
         let found: Vec<_> = firings.iter().map(|it| (it.key, it.scheduled)).collect();
         let expected: Vec<_> = expected.iter().map(|it| (it.0, wall(it.1))).collect();
         assert_eq!(found, expected);
@@ -212,7 +214,7 @@ mod tests {
         }
         let mut counts: BTreeMap<&str, i32> = BTreeMap::new();
         while let Some(next) = agenda.next().filter(|next| year.contains(next)) {
-            let firings = agenda.take_due(next);
+            let firings = agenda.take_due(next, usize::MAX);
             assert!(!firings.is_empty());
             for firing in firings {
                 assert_eq!(firing.scheduled, next);
@@ -260,6 +262,19 @@ mod tests {
         let mut sorted = expected;
         sorted.sort_unstable();
         assert_fires(&mut agenda, wall("2026-09-01T00:00:00Z"), &sorted);
+    }
+
+    #[test]
+    fn what_is_due_can_be_taken_in_portions() {
+        let mut agenda = agenda(["0 * * * *", "30 * * * *", "15 * * * *"]);
+        let late = noon() + HOUR;
+        let keys = |firings: Vec<Firing<&'static str>>| -> Vec<&'static str> {
+            firings.into_iter().map(|it| it.key).collect()
+        };
+        assert_eq!(keys(agenda.take_due(late, 2)), ["15 * * * *", "30 * * * *"]);
+        assert_eq!(agenda.next(), Some(late));
+        assert_eq!(keys(agenda.take_due(late, 2)), ["0 * * * *"]);
+        assert_eq!(agenda.next(), Some(late + 15 * MINUTE));
     }
 
     #[test]

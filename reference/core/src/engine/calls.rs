@@ -1,5 +1,6 @@
 //! Calls in flight: from `invokefunction` to the one answer that they get (CO-09 to CO-13).
 
+mod loads;
 mod outcome;
 mod requests;
 
@@ -23,8 +24,6 @@ use crate::{
     wire::{Action, InvocationResult, InvokeFunction},
 };
 
-/// What a call costs beside what its caller has written: the rest of its frame, and the tables.
-const CALL_BYTES_BESIDE_TEXT: usize = 512;
 /// The tables have room for so many at least, so that few calls do not move them.
 const ROOM_MIN: usize = 1_024;
 
@@ -60,7 +59,9 @@ enum ServedBy {
     /// A worker, through its session (RF-13).
     Worker {
         session: SessionId,
-        /// What the call counts there.
+        /// The session that called, or that registered the trigger that did.
+        caller: SessionId,
+        /// What the call counts with either.
         bytes: usize,
     },
     /// An endpoint, by a request (RF-14).
@@ -91,6 +92,8 @@ pub(super) struct Calls {
     /// The calls that HTTP requests wait for.
     exchanges: HashMap<ExchangeId, Uuid>,
     sequence: u64,
+    /// How large those are that workers have still to answer.
+    bytes: usize,
     requests: Requests,
 }
 
@@ -100,6 +103,7 @@ impl Calls {
             in_flight: HashMap::new(),
             exchanges: HashMap::new(),
             sequence: 0,
+            bytes: 0,
             requests: Requests::new(settings),
         }
     }
@@ -213,7 +217,7 @@ impl Engine {
         if let Some(endpoint) = endpoint {
             return self.call_endpoint(session, order, callee, &endpoint, out);
         }
-        let bytes = match self.load_worker(worker, text_bytes(frame)) {
+        let bytes = match self.load(worker, session, frame) {
             Ok(bytes) => bytes,
             Err(failure) => {
                 let outcome = Outcome::Failure(&failure);
@@ -229,30 +233,12 @@ impl Engine {
         };
         let served_by = ServedBy::Worker {
             session: worker,
+            caller: session,
             bytes,
         };
         let patience = order.patience.unwrap_or(self.settings.call_timeout);
         let id = self.begin_call(served_by, reporter, order.origin, callee, patience, out);
         self.hand_to_worker(worker, id, frame, out);
-    }
-
-    /// Counts a call with the worker that has to answer it, so that what waits for one that is
-    /// busy has an end before its session does (D-28).
-    fn load_worker(&mut self, worker: SessionId, bytes: usize) -> Result<usize, Failure> {
-        let max = self.settings.call_bytes_per_worker_max;
-        let bytes = bytes.saturating_add(CALL_BYTES_BESIDE_TEXT);
-        let Some(worker) = self.sessions.get_mut(worker) else {
-            return Ok(bytes);
-        };
-        let together = worker.call_bytes.saturating_add(bytes);
-        if worker.call_bytes > 0 && together > max {
-            return Err(Failure::too_many_requests(format!(
-                "With this one, the calls that its worker has still to answer would be larger \
-                 than {max} bytes"
-            )));
-        }
-        worker.call_bytes = together;
-        Ok(bytes)
     }
 
     pub(super) fn worker_id(&self, session: SessionId) -> Uuid {
@@ -399,11 +385,11 @@ impl Engine {
         }
         match call.served_by {
             ServedBy::Endpoint(load) => self.calls.requests.end(load),
-            ServedBy::Worker { session, bytes } => {
-                if let Some(worker) = self.sessions.get_mut(session) {
-                    worker.call_bytes = worker.call_bytes.saturating_sub(bytes);
-                }
-            }
+            ServedBy::Worker {
+                session,
+                caller,
+                bytes,
+            } => self.unload(session, caller, bytes),
         }
         Some(call)
     }
@@ -456,15 +442,6 @@ impl Engine {
             out.push(Effect::CancelRequest { call: id });
         }
     }
-}
-
-/// How much of a call its caller has written: all that is kept for it, or passed on.
-fn text_bytes(frame: &InvokeFunction<'_>) -> usize {
-    let texts = [&frame.invocation_id, &frame.traceparent, &frame.baggage];
-    let texts = texts.into_iter().flatten().map(|it| it.len());
-    let metadata = frame.metadata.map_or(0, |it| it.get().len());
-    let own = frame.function_id.len() + frame.data.get().len() + metadata;
-    texts.fold(own, usize::saturating_add)
 }
 
 #[cfg(test)]

@@ -37,6 +37,10 @@ use crate::{
     wire::{ErrorFrame, Message, Pong},
 };
 
+/// How many time-outs, and how many schedules, one tick sees to: whatever comes in meanwhile waits
+/// for them.
+const DUE_MAX: usize = 256;
+
 /// What can be set about an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -45,6 +49,11 @@ pub struct Settings {
     /// How large the calls that one worker has still to answer are together, in bytes, 512 for
     /// each included (D-28). A call that is larger is sent alone.
     pub call_bytes_per_worker_max: usize,
+    /// How large the calls of one session are that workers have still to answer, its triggers'
+    /// included; likewise.
+    pub call_bytes_per_caller_max: usize,
+    /// How large all calls are that workers have still to answer; likewise.
+    pub call_bytes_max: usize,
     /// How many requests to endpoints are made at once (D-28).
     pub requests_max: usize,
     /// How many of them for one calling session.
@@ -72,13 +81,15 @@ impl Default for Settings {
         Self {
             call_timeout: Duration::from_secs(30),
             call_bytes_per_worker_max: 48 << 20,
+            call_bytes_per_caller_max: 128 << 20,
+            call_bytes_max: 512 << 20,
             requests_max: 1_024,
             requests_per_session_max: 256,
             request_bytes_max: 64 << 20,
             request_bytes_per_session_max: 16 << 20,
             list_bytes_max: 16 << 20,
             registration_bytes_max: 4 << 30,
-            registration_bytes_per_session_max: 1 << 30,
+            registration_bytes_per_session_max: 2 << 30,
             trigger_registration_timeout: Duration::from_secs(10),
             queues: QueueLimits::default(),
             enforce_formats: false,
@@ -232,8 +243,12 @@ impl Engine {
         self.report(session, EventKind::BadFrame { message }, out);
     }
 
+    /// Does a portion of what is due; the rest is at the next tick, for which it is time at once.
     fn tick(&mut self, out: &mut Output<'_, '_>) {
-        while let Some(due) = self.timers.pop_due(out.now().monotonic) {
+        for _ in 0..DUE_MAX {
+            let Some(due) = self.timers.pop_due(out.now().monotonic) else {
+                break;
+            };
             match due {
                 Due::Call(id) => self.call_timed_out(id, out),
                 Due::TriggerRegistration(waiting) => self.provider_timed_out(&waiting, out),

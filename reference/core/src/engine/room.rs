@@ -14,7 +14,7 @@ const BYTES_BESIDE_TEXTS: usize = 512;
 /// What an http trigger takes for each segment of its path, where no other trigger shares it.
 const BYTES_OF_SEGMENT: usize = 700;
 /// What a schedule takes.
-const BYTES_OF_SCHEDULE: usize = 1_500;
+const BYTES_OF_SCHEDULE: usize = 1_400;
 /// What a subscription to a queue takes.
 const BYTES_OF_SUBSCRIPTION: usize = 300;
 /// How much larger than its text a schema is that payloads are held to.

@@ -39,6 +39,8 @@ pub(super) struct Session {
     pub(super) calls: BTreeMap<u64, Uuid>,
     /// How large they are together, in bytes.
     pub(super) call_bytes: usize,
+    /// How large its own calls are that workers have still to answer.
+    pub(super) asked_bytes: usize,
 }
 
 /// Whoever has it can end the session, so it is not printed.
@@ -106,6 +108,7 @@ impl Engine {
             requests: BTreeMap::new(),
             calls: BTreeMap::new(),
             call_bytes: 0,
+            asked_bytes: 0,
         };
         self.sessions.add(id, session);
         let greeting = WorkerRegistered {

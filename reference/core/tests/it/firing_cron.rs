@@ -257,3 +257,20 @@ fn a_year_of_mornings_in_new_york() {
     assert_eq!(summer, 238);
     assert_eq!(times[364], "2024-11-13T14:00:00Z");
 }
+
+#[test]
+fn many_schedules_that_are_due_at_once_fire_in_portions() {
+    const SCHEDULES: usize = 600;
+    let (mut lab, worker) = worker();
+    for number in 0..SCHEDULES {
+        let config = json!({"schedule": "0 0 * * *"});
+        schedule_as(&mut lab, worker, &format!("t{number}"), config);
+    }
+    let due = at(0, 0);
+    let mut portions = Vec::new();
+    while lab.next_deadline().is_some_and(|at| at <= due) {
+        lab.portion_at(due);
+        portions.push(lab.frames(worker).len());
+    }
+    assert_eq!(portions, [256, 256, 88]);
+}

@@ -25,6 +25,7 @@ mod fuzz;
 mod history;
 mod invocations;
 mod lists;
+mod loads;
 mod model;
 mod properties;
 mod providers;

@@ -191,7 +191,7 @@ fn a_registration_counts_its_texts_and_what_it_takes_beside_them() {
     for (trigger_type, config, besides) in [
         ("http", json!({"path": "/"}), 700),
         ("http", json!({"path": "/a/:b/c"}), 3 * 700),
-        ("cron", json!({"schedule": "* * * * *"}), 1_500),
+        ("cron", json!({"schedule": "* * * * *"}), 1_400),
         ("queue", json!({"queue_name": "q"}), 300),
         ("own", json!({"path": "/a"}), 0),
     ] {

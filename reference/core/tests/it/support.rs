@@ -265,10 +265,15 @@ impl Lab {
 
     /// Sets the clock and tells the engine.
     pub fn tick_at(&mut self, at: Duration) {
-        self.clock = at;
-        self.input(Step::Tick);
+        self.portion_at(at);
         let next = self.next_deadline();
         assert!(next.is_none_or(|next| next > at), "{next:?} is past {at:?}");
+    }
+
+    /// The same, where there may be more to do than one tick does.
+    pub fn portion_at(&mut self, at: Duration) {
+        self.clock = at;
+        self.input(Step::Tick);
     }
 
     /// Lets time pass, from one deadline to the next.

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Engine, Origin, Output, Shot};
+use crate::engine::DUE_MAX;
 use crate::time::{rfc3339_milliseconds, rfc3339_seconds};
 
 /// What the function of a cron trigger is called with (CO-22).
@@ -16,10 +17,10 @@ struct Payload<'a> {
 }
 
 impl Engine {
-    /// Fires what is due. Whether an earlier call of it is still under way does not matter.
+    /// Fires a portion of what is due. Whether an earlier call of it is still under way does not matter.
     pub(in crate::engine) fn fire_schedules(&mut self, out: &mut Output<'_, '_>) {
         let wall = out.now().wall;
-        for firing in self.firing.agenda.take_due(wall) {
+        for firing in self.firing.agenda.take_due(wall, DUE_MAX) {
             let payload = Payload {
                 trigger: "cron",
                 job_id: &firing.key.id,
