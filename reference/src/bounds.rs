@@ -37,6 +37,12 @@ pub(crate) struct Bounds {
           value_parser = clap::value_parser!(u64).range(1_024..))]
     all_outbox_bytes_max: u64,
 
+    /// How large the frames are together of which a part has come; then the workers whose frames are
+    /// the largest are closed.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_UNFINISHED_BYTES_MAX", default_value_t = 256 << 20,
+          value_parser = clap::value_parser!(u64).range(1_024..))]
+    unfinished_bytes_max: u64,
+
     /// How long a worker may take nothing of what waits for it; then its session is closed.
     #[arg(long, value_name = "MS", env = "REFERENCE_STALL_TIME_MS", default_value_t = 30_000,
           value_parser = clap::value_parser!(u32).range(100..))]
@@ -163,6 +169,7 @@ impl Bounds {
             outbox_bytes_max: self.outbox_bytes_max as usize,
             answer_bytes_max: self.answer_bytes_max as usize,
             outboxes_bytes_max: bytes(self.all_outbox_bytes_max),
+            unfinished_bytes_max: bytes(self.unfinished_bytes_max),
             stall_time_max: Duration::from_millis(self.stall_time_ms.into()),
             response_bytes_max: self.response_bytes_max as usize,
             responses_bytes_max: self.all_response_bytes_max as usize,

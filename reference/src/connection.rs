@@ -97,7 +97,7 @@ pub(crate) async fn serve(
     }
 }
 
-type Socket = WebSocketStream<Wire>;
+pub(crate) type Socket = WebSocketStream<Wire>;
 
 /// Reads what nobody wants, for as long as somebody is there.
 async fn swallow(transport: Transport, config: WebSocketConfig, limits: &Limits) {
@@ -190,7 +190,7 @@ impl<'a> Connection<'a> {
     fn open(transport: Transport, shared: &'a Shared) -> Option<(Self, Wire, Span)> {
         let (tcp, tls) = transport.into_parts();
         let (reader, writer) = tcp.into_split();
-        let outbox = Outbox::new(Some(writer), tls, &shared.limits, shared.hub.room());
+        let outbox = Outbox::new(Some(writer), tls, &shared.limits, shared.hub.rooms());
         let (session, span) = shared.hub.open(Arc::clone(&outbox))?;
         let wire = Wire::new(reader, Arc::clone(&outbox));
         let connection = Self {
@@ -245,8 +245,9 @@ impl<'a> Connection<'a> {
                         closing = true;
                         last_moment.as_mut().reset(Instant::now() + close_time_max);
                     }
-                    News::Overflowed => {
-                        self.shared.hub.handle(Input::Overflowed { session: self.session });
+                    News::Overflowed(with) => {
+                        let session = self.session;
+                        self.shared.hub.handle(Input::Overflowed { session, with });
                     }
                     News::Drained => {}
                 },
@@ -288,6 +289,7 @@ impl<'a> Connection<'a> {
             }
             let may_have_more = intake.fill(socket, cx, turn.frames());
             if intake.is_empty() {
+                self.shared.hub.make_room_for_messages();
                 turn.end(false);
                 return Poll::Pending;
             }

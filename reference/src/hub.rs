@@ -30,7 +30,7 @@ pub(crate) use self::exchange::Exchange;
 use self::log::{Line, Log};
 use crate::{
     outbound::{Outbound, Outcome},
-    outbox::{Outbox, Room, Unwritten},
+    outbox::{Outbox, Room, Rooms, Unwritten},
     world::{Clock, RandomIds},
 };
 
@@ -48,8 +48,8 @@ pub(crate) struct Hub {
     clock: Box<dyn Clock>,
     /// Rung when a deadline comes earlier than the one that is waited for.
     earlier: Notify,
-    /// What waits in all outboxes.
-    room: Arc<Room>,
+    /// What sessions share.
+    rooms: Arc<Rooms>,
 }
 
 struct State {
@@ -81,7 +81,7 @@ impl Hub {
         environment: Box<dyn Environment + Send>,
         clock: Box<dyn Clock>,
         outbound: Outbound,
-        room: Room,
+        rooms: Rooms,
     ) -> Arc<Self> {
         Arc::new_cyclic(|own| Self {
             own: Weak::clone(own),
@@ -101,13 +101,24 @@ impl Hub {
             }),
             clock,
             earlier: Notify::new(),
-            room: Arc::new(room),
+            rooms: Arc::new(rooms),
         })
     }
 
-    /// What waits for all sessions.
-    pub(crate) fn room(&self) -> &Arc<Room> {
-        &self.room
+    /// What sessions share.
+    pub(crate) fn rooms(&self) -> &Arc<Rooms> {
+        &self.rooms
+    }
+
+    /// Gives up the sessions of whose messages the most has come, while too much has of messages
+    /// that are not whole (D-28).
+    pub(crate) fn make_room_for_messages(&self) {
+        let room = &self.rooms.unfinished;
+        if room.is_exceeded() {
+            let size = Outbox::unfinished_bytes;
+            self.lock()
+                .make_room(room, size, Outbox::give_up_unfinished);
+        }
     }
 
     /// Begins a session, unless the engine is stopping; what the machine sends it goes to the
@@ -205,8 +216,9 @@ impl Hub {
         let mut lines = Vec::new();
         for input in inputs {
             state.carry_out(input, now, self, unwritten, &mut lines);
-            if self.room.is_exceeded() {
-                state.make_room(&self.room);
+            let room = &self.rooms.unread;
+            if room.is_exceeded() {
+                state.make_room(room, Outbox::unread_bytes, Outbox::give_up_unread);
             }
         }
         let next = state.next_tick(now);
@@ -308,12 +320,12 @@ impl State {
         self.effects.shrink_to(EFFECTS_ROOM);
     }
 
-    /// Gives up the sessions for which the most waits, until no more waits than may (D-28).
-    fn make_room(&self, room: &Room) {
+    /// Gives up the sessions for which the most is held, until no more is than may be (D-28).
+    fn make_room(&self, room: &Room, size: fn(&Outbox) -> usize, give_up: fn(&Outbox)) {
         while room.is_exceeded() {
-            let sizes = self.outboxes.values().map(|it| (it.staying_bytes(), it));
+            let sizes = self.outboxes.values().map(|it| (size(it), it));
             match sizes.max_by_key(|(bytes, _)| *bytes) {
-                Some((1.., outbox)) => outbox.give_up(),
+                Some((1.., outbox)) => give_up(outbox),
                 _ => return,
             }
         }

@@ -3,13 +3,14 @@
 use std::{
     collections::VecDeque,
     iter,
-    pin::Pin,
     task::{Context, Poll},
 };
 
-use futures_util::Stream;
+use futures_util::StreamExt;
 use reference_core::{Input, SessionId, Unreadable};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes, error::ProtocolError};
+
+use crate::connection::Socket;
 
 /// From how many bytes on no more are read beside them.
 const TOGETHER_BYTES: usize = 64 << 10;
@@ -62,17 +63,22 @@ impl Intake {
 
     /// Reads what has come, if all that was read before has been handled: at most so many
     /// messages. Says whether more may have come.
-    pub(crate) fn fill<S>(&mut self, socket: &mut S, cx: &mut Context<'_>, messages: usize) -> bool
-    where
-        S: Stream<Item = Result<Message, Error>> + Unpin,
-    {
+    pub(crate) fn fill(
+        &mut self,
+        socket: &mut Socket,
+        cx: &mut Context<'_>,
+        messages: usize,
+    ) -> bool {
         let (mut bytes, mut goes_on) = (0, self.is_empty() && !self.over);
         while goes_on && self.received.len() < messages && bytes < TOGETHER_BYTES {
-            let Poll::Ready(message) = Pin::new(&mut *socket).poll_next(cx) else {
+            let Poll::Ready(message) = socket.poll_next_unpin(cx) else {
                 return false;
             };
             let received = Received::of(message);
             self.over = received.is_last();
+            if received.is_frame() {
+                socket.get_mut().message_ended();
+            }
             // Reading on would send the pong, which must not overtake the answers to earlier frames.
             goes_on = !self.over && !matches!(received, Received::Ping);
             bytes += received.bytes();
@@ -132,6 +138,10 @@ impl Received {
             Some(Err(Error::Protocol(error))) => Self::Bad(Bad::Framing(error.to_string())),
             Some(Err(_)) => Self::End,
         }
+    }
+
+    fn is_frame(&self) -> bool {
+        matches!(self, Self::Text(_) | Self::Binary(_))
     }
 
     fn is_last(&self) -> bool {

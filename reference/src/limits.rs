@@ -18,6 +18,10 @@ pub struct Limits {
     /// The most that waits for all sessions together, in bytes; then those for which the most
     /// waits are closed 1013 (D-28). The largest frame should find room in it several times.
     pub outboxes_bytes_max: usize,
+    /// How large the messages are together, in bytes, of which a part has come; then the sessions
+    /// whose messages are the largest are closed 1013 (D-28). The largest frame should find room in
+    /// it several times.
+    pub unfinished_bytes_max: usize,
     /// How long a session may take nothing of what waits for it; then it is closed 1013.
     pub stall_time_max: Duration,
     /// The largest answer of an endpoint that is read, in bytes (D-11).
@@ -85,6 +89,7 @@ impl Default for Limits {
             outbox_bytes_max: 64 << 20,
             answer_bytes_max: 4 << 20,
             outboxes_bytes_max: 256 << 20,
+            unfinished_bytes_max: 256 << 20,
             stall_time_max: Duration::from_secs(30),
             response_bytes_max: 16 << 20,
             responses_bytes_max: 256 << 20,

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use reference_core::{CloseCode, wire::asks};
+use reference_core::{CloseCode, Overflow, wire::asks};
 use rustls::ServerConnection;
 use tokio::{
     net::{TcpStream, tcp::OwnedWriteHalf},
@@ -20,7 +20,10 @@ use tokio::{
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use self::{queue::Queue, room::Part, seal::Seal};
-pub(crate) use self::{room::Room, wire::Wire};
+pub(crate) use self::{
+    room::{Room, Rooms},
+    wire::Wire,
+};
 use crate::Limits;
 
 mod queue;
@@ -50,7 +53,7 @@ pub(crate) struct Outbox {
     /// How long the peer may take nothing of it.
     stall_time_max: Duration,
     /// What it shares with all others.
-    room: Arc<Room>,
+    rooms: Arc<Rooms>,
 }
 
 #[derive(Debug, Default)]
@@ -58,6 +61,8 @@ struct State {
     queue: Queue,
     /// What the queue takes of what all share.
     part: Part,
+    /// What a message does of which a part has come.
+    unfinished: Part,
     /// Nothing is read, until the peer has taken enough of its answers.
     paused: bool,
     /// Somebody is writing, and will write what is queued meanwhile.
@@ -67,7 +72,7 @@ struct State {
     stuck_since: Option<Instant>,
     /// The peer takes nothing any more.
     broken: bool,
-    overflowed: bool,
+    overflowed: Option<Overflow>,
     close: Option<CloseFrame>,
     close_is_known: bool,
 }
@@ -75,8 +80,9 @@ struct State {
 /// What a connection's own task is told.
 #[derive(Debug)]
 pub(crate) enum News {
-    /// More was to be queued than may wait, or has waited for longer than it may.
-    Overflowed,
+    /// More was to be queued than may wait, or has waited for longer than it may; or a message of
+    /// which a part has come takes too much room.
+    Overflowed(Overflow),
     /// The engine closes the session; what is queued is still written.
     Closing,
     /// It has been written, and the Close frame comes next.
@@ -93,7 +99,7 @@ impl Outbox {
         tcp: Option<OwnedWriteHalf>,
         tls: Option<ServerConnection>,
         limits: &Limits,
-        room: &Arc<Room>,
+        rooms: &Arc<Rooms>,
     ) -> Arc<Self> {
         Arc::new(Self {
             tcp,
@@ -103,7 +109,7 @@ impl Outbox {
             answer_bytes_max: limits.answer_bytes_max,
             bytes_max: limits.outbox_bytes_max,
             stall_time_max: limits.stall_time_max,
-            room: Arc::clone(room),
+            rooms: Arc::clone(rooms),
         })
     }
 
@@ -116,14 +122,14 @@ impl Outbox {
         }
         let waiting = state.queue.bytes();
         if waiting > 0 && waiting + frame.len() > self.bytes_max {
-            state.overflowed = true;
+            state.overflowed = Some(Overflow::Unread);
             self.bell.notify_one();
         } else if asks(&frame) {
             state.queue.push_text(frame);
         } else {
             state.queue.push_answer(frame);
         }
-        state.count(&self.room);
+        state.count(&self.rooms);
     }
 
     /// Queues a ping (D-30).
@@ -132,20 +138,39 @@ impl Outbox {
     }
 
     /// How much waits, unless the session is being closed.
-    pub(crate) fn staying_bytes(&self) -> usize {
+    pub(crate) fn unread_bytes(&self) -> usize {
         self.lock().part.staying()
+    }
+
+    /// How much has come of a message that is not whole, unless the session is being closed.
+    pub(crate) fn unfinished_bytes(&self) -> usize {
+        self.lock().unfinished.staying()
+    }
+
+    /// So much has come of a message that is not whole.
+    fn set_unfinished(&self, bytes: usize) {
+        self.lock().unfinished.set(&self.rooms.unfinished, bytes);
     }
 
     /// Tells of an overflow, as more waits for all sessions than may. If too much waits for those
     /// that are being closed as well, this one is not even given what waits for it.
-    pub(crate) fn give_up(&self) {
+    pub(crate) fn give_up_unread(&self) {
         let mut state = self.lock();
-        state.overflowed = true;
-        if !state.part.leave(&self.room) {
+        state.overflowed = Some(Overflow::Unread);
+        if !state.part.leave(&self.rooms.unread) {
             state.broken = true;
             state.queue.clear();
-            state.count(&self.room);
+            state.count(&self.rooms);
         }
+        self.bell.notify_one();
+    }
+
+    /// Tells of an overflow, as more has come for all sessions of messages that are not whole than
+    /// may.
+    pub(crate) fn give_up_unfinished(&self) {
+        let mut state = self.lock();
+        state.overflowed = Some(Overflow::Unfinished);
+        state.unfinished.leave(&self.rooms.unfinished);
         self.bell.notify_one();
     }
 
@@ -156,7 +181,8 @@ impl Outbox {
             code: code.number().into(),
             reason: reason.into(),
         });
-        state.part.leave(&self.room);
+        state.part.leave(&self.rooms.unread);
+        state.unfinished.leave(&self.rooms.unfinished);
         self.bell.notify_one();
     }
 
@@ -209,7 +235,7 @@ impl Outbox {
         }
         state.busy = false;
         state.see(taken);
-        state.count(&self.room);
+        state.count(&self.rooms);
         let drained = state.paused && !state.is_full(self.answer_bytes_max);
         if state.stuck_since.is_some() || state.broken || state.close.is_some() || drained {
             self.bell.notify_one();
@@ -254,7 +280,8 @@ impl Drop for Outbox {
     fn drop(&mut self) {
         let state = self.state.get_mut();
         let state = state.unwrap_or_else(PoisonError::into_inner);
-        state.part.set(&self.room, 0);
+        state.part.set(&self.rooms.unread, 0);
+        state.unfinished.set(&self.rooms.unfinished, 0);
     }
 }
 
@@ -266,8 +293,8 @@ impl State {
     }
 
     /// Counts what waits with what does for all.
-    fn count(&mut self, room: &Room) {
-        self.part.set(room, self.queue.bytes());
+    fn count(&mut self, rooms: &Rooms) {
+        self.part.set(&rooms.unread, self.queue.bytes());
     }
 
     /// The socket has taken so many bytes.
@@ -284,15 +311,15 @@ impl State {
         if self.broken {
             return Ok(News::Broken);
         }
-        if mem::take(&mut self.overflowed) {
-            return Ok(News::Overflowed);
+        if let Some(with) = self.overflowed.take() {
+            return Ok(News::Overflowed(with));
         }
         if self.close.is_none()
             && let Some(since) = &mut self.stuck_since
             && since.elapsed() >= outbox.stall_time_max
         {
             *since = Instant::now();
-            return Ok(News::Overflowed);
+            return Ok(News::Overflowed(Overflow::Unread));
         }
         if self.close.is_some() {
             if !mem::replace(&mut self.close_is_known, true) {

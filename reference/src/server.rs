@@ -23,7 +23,7 @@ use crate::{
     http::{self, Front},
     hub::Hub,
     outbound::Outbound,
-    outbox::Room,
+    outbox::Rooms,
     turn::Crowd,
 };
 
@@ -123,7 +123,7 @@ impl Server {
             options.environment,
             options.clock,
             Outbound::new(options.outbound, options.resolver, &limits),
-            Room::new(limits.outboxes_bytes_max),
+            Rooms::new(&limits),
         );
         let (stop, stopped) = watch::channel(false);
         let accepting_http = http_listener.map(|listener| {
@@ -196,7 +196,7 @@ impl Server {
     /// How many bytes wait for workers that have not taken them yet.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
-        self.shared.hub.room().bytes()
+        self.shared.hub.rooms().unread.bytes()
     }
 
     /// What the scheme ends in.

@@ -43,10 +43,12 @@ pub enum Input<'a> {
         /// Why it cannot.
         reason: Unreadable<'a>,
     },
-    /// More waits to be sent to a session than it may leave waiting (D-28).
+    /// A session takes more room than it may (D-28).
     Overflowed {
         /// Which one.
         session: SessionId,
+        /// With what.
+        with: Overflow,
     },
     /// The session has ended: its Close frame has arrived, or the connection is lost (D-07).
     Disconnected {
@@ -94,6 +96,15 @@ pub enum Unreadable<'a> {
         /// The limit, in bytes.
         bytes_max: usize,
     },
+}
+
+/// With what a session takes more room than it may (D-28).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// With what waits to be sent to it.
+    Unread,
+    /// With a message of which a part has come.
+    Unfinished,
 }
 
 /// The two clocks. Time-outs are measured on the one that never jumps; only what people

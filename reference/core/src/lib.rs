@@ -37,7 +37,7 @@ pub use error::{Code, Failure};
 pub use event::{BoundTo, Event, EventKind, Severity, Subject};
 pub use http::{HttpAnswer, HttpTriggerRequest};
 pub use input::{
-    Environment, ExchangeId, IdSource, Input, Now, SessionId, Unreadable, Variable, World,
+    Environment, ExchangeId, IdSource, Input, Now, Overflow, SessionId, Unreadable, Variable, World,
 };
 pub use outbound::{OutboundPolicy, Reach};
 pub use queue::QueueLimits;

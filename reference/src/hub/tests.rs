@@ -60,11 +60,11 @@ impl Worker {
             Box::new(FixedEnvironment::default()),
             Box::new(clock.clone()),
             outbound,
-            Room::new(Limits::default().outboxes_bytes_max),
+            Rooms::new(&Limits::default()),
         );
         let timed = Arc::clone(&hub);
         tokio::spawn(async move { timed.keep_time().await });
-        let outbox = Outbox::new(None, None, &Limits::default(), hub.room());
+        let outbox = Outbox::new(None, None, &Limits::default(), hub.rooms());
         let (session, _) = hub.open(Arc::clone(&outbox)).unwrap();
         let worker = Self {
             hub,

@@ -1,8 +1,28 @@
-//! How much waits for all sessions together (D-28).
+//! How much is held for all sessions together (D-28).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The bytes that wait for all sessions, and how many there may be.
+use crate::Limits;
+
+/// What all sessions share.
+#[derive(Debug)]
+pub(crate) struct Rooms {
+    /// What waits to be sent to them.
+    pub(crate) unread: Room,
+    /// Messages of which a part has come.
+    pub(crate) unfinished: Room,
+}
+
+impl Rooms {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            unread: Room::new(limits.outboxes_bytes_max),
+            unfinished: Room::new(limits.unfinished_bytes_max),
+        }
+    }
+}
+
+/// The bytes that are held for all sessions, and how many there may be.
 #[derive(Debug)]
 pub(crate) struct Room {
     bytes_max: usize,
@@ -13,7 +33,7 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    pub(crate) fn new(bytes_max: usize) -> Self {
+    fn new(bytes_max: usize) -> Self {
         Self {
             bytes_max,
             staying: AtomicUsize::new(0),
@@ -21,12 +41,12 @@ impl Room {
         }
     }
 
-    /// Whether more waits than may, for sessions that stay.
+    /// Whether more is held than may be, for sessions that stay.
     pub(crate) fn is_exceeded(&self) -> bool {
         self.staying.load(Ordering::Relaxed) > self.bytes_max
     }
 
-    /// How many bytes wait, in all.
+    /// How many bytes are held, in all.
     pub(crate) fn bytes(&self) -> usize {
         self.staying.load(Ordering::Relaxed) + self.leaving.load(Ordering::Relaxed)
     }
@@ -49,7 +69,7 @@ impl Part {
         self.leaving
     }
 
-    /// So much waits for the session now.
+    /// So much is held for the session now.
     pub(super) fn set(&mut self, room: &Room, bytes: usize) {
         let of = if self.leaving {
             &room.leaving
@@ -65,8 +85,8 @@ impl Part {
         self.bytes = bytes;
     }
 
-    /// The session is being closed. Says whether there is room for what still waits for it,
-    /// beside what does for others that are.
+    /// The session is being closed. Says whether there is room for what is still held for it,
+    /// beside what is for others that are.
     pub(super) fn leave(&mut self, room: &Room) -> bool {
         let bytes = self.bytes;
         self.set(room, 0);

@@ -21,16 +21,40 @@ use super::Outbox;
 pub(crate) struct Wire {
     reader: OwnedReadHalf,
     outbox: Arc<Outbox>,
+    /// How much has come since the last message that is whole.
+    unfinished: usize,
 }
+
+/// So much of a message is not counted with what has come of all.
+const UNCOUNTED_BYTES: usize = 16 << 10;
 
 impl Wire {
     pub(crate) fn new(reader: OwnedReadHalf, outbox: Arc<Outbox>) -> Self {
-        Self { reader, outbox }
+        Self {
+            reader,
+            outbox,
+            unfinished: 0,
+        }
     }
 
     /// The socket itself.
     pub(crate) fn tcp(&self) -> &TcpStream {
         self.reader.as_ref()
+    }
+
+    /// A message has come as a whole.
+    pub(crate) fn message_ended(&mut self) {
+        if self.unfinished > UNCOUNTED_BYTES {
+            self.outbox.set_unfinished(0);
+        }
+        self.unfinished = 0;
+    }
+
+    fn count(&mut self, bytes: usize) {
+        self.unfinished += bytes;
+        if self.unfinished > UNCOUNTED_BYTES {
+            self.outbox.set_unfinished(self.unfinished);
+        }
     }
 
     /// Tells the peer that this is all, if TLS is spoken, as far as there is room.
@@ -74,10 +98,13 @@ impl AsyncRead for Wire {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let wire = self.get_mut();
-        match &wire.outbox.seal {
+        let before = buffer.filled().len();
+        let read = match &wire.outbox.seal {
             None => Pin::new(&mut wire.reader).poll_read(cx, buffer),
             Some(seal) => seal.poll_read(wire.reader.as_ref(), cx, buffer),
-        }
+        };
+        wire.count(buffer.filled().len() - before);
+        read
     }
 }
 

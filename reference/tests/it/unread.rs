@@ -1,11 +1,17 @@
-//! What sessions do not read is bounded, for each of them and for all together (D-28).
+//! What sessions do not read, and what they do not send to its end, is bounded (D-28).
 
 use std::time::Duration;
 
 use futures_util::SinkExt;
 use reference::{Limits, Options, Server};
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{
+    Message,
+    protocol::frame::{
+        Frame,
+        coding::{Data, OpCode},
+    },
+};
 
 use crate::client::Client;
 
@@ -181,4 +187,43 @@ async fn when_too_much_waits_for_all_the_session_with_the_most_is_given_up() {
         served += 1;
     }
     assert!(served > MIB / 2 / 50_000, "{served}");
+}
+
+/// Sends a part of a message, and waits until the engine has read it.
+async fn send_part(client: &mut Client, part: &str, opcode: Data, is_last: bool) {
+    let frame = Frame::message(part.to_owned(), OpCode::Data(opcode), is_last);
+    for message in [Message::Frame(frame), Message::Ping("read?".into())] {
+        client.socket.send(message).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn when_too_much_has_come_of_messages_the_session_with_the_largest_is_given_up() {
+    let server = serve(Limits {
+        unfinished_bytes_max: MIB,
+        ..Limits::default()
+    })
+    .await;
+    let mut small = Client::connect(&server.url()).await;
+    let mut large = Client::connect(&server.url()).await;
+    let is_read = Some(Message::Pong("read?".into()));
+    let begin = |bytes: usize| format!(r#"{{"type":"ping","more":"{}"#, "x".repeat(bytes));
+    send_part(&mut small, &begin(300_000), Data::Text, false).await;
+    assert_eq!(small.next().await, is_read);
+    send_part(&mut large, &begin(650_000), Data::Text, false).await;
+    assert_eq!(large.next().await, is_read);
+    // Pings between the parts do not make it less.
+    send_part(&mut small, &"x".repeat(50_000), Data::Continue, false).await;
+    assert_eq!(small.next().await, is_read);
+    send_part(&mut small, &"x".repeat(100_000), Data::Continue, false).await;
+    assert_eq!(large.close_code().await, 1013);
+    assert_eq!(small.next().await, is_read);
+    send_part(&mut small, r#""}"#, Data::Continue, true).await;
+    assert_eq!(small.text().await, r#"{"type":"pong"}"#);
+    assert_eq!(small.next().await, is_read);
+    // What has been handled does not count any more.
+    let mut other = Client::connect(&server.url()).await;
+    send_part(&mut other, &begin(900_000), Data::Text, false).await;
+    assert_eq!(other.next().await, is_read);
+    small.fence().await;
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reference_core::{HttpOutcome, Input, Machine, SessionId, Unreadable};
+use reference_core::{HttpOutcome, Input, Machine, Overflow, SessionId, Unreadable};
 
 use super::{
     Dice,
@@ -325,7 +325,10 @@ fn fault<M: Machine>(world: &mut World<M>, dice: &mut Dice, by: SessionId) {
                 reason,
             });
         }
-        13 => world.input(Input::Overflowed { session: by }),
+        13 => world.input(Input::Overflowed {
+            session: by,
+            with: Overflow::Unread,
+        }),
         _ => from_the_dead(world, dice),
     }
 }
@@ -340,6 +343,9 @@ fn from_the_dead<M: Machine>(world: &mut World<M>, dice: &mut Dice) {
         0 => world.input(Input::Disconnected { session }),
         1 => world.send(session, &register_function("f0")),
         2 => world.send(session, r#"{"type":"ping"}"#),
-        _ => world.input(Input::Overflowed { session }),
+        _ => world.input(Input::Overflowed {
+            session,
+            with: Overflow::Unfinished,
+        }),
     }
 }

@@ -30,8 +30,8 @@ use self::{
     trigger_types::{TriggerTypes, WaitingFor},
 };
 use crate::{
-    CloseCode, Effect, EventKind, Failure, Input, Machine, QueueLimits, SessionId, Unreadable,
-    World,
+    CloseCode, Effect, EventKind, Failure, Input, Machine, Overflow, QueueLimits, SessionId,
+    Unreadable, World,
     shares::Shares,
     timers::Timers,
     wire::{ErrorFrame, Message, Pong},
@@ -280,14 +280,17 @@ impl Machine for Engine {
             Input::Text { session, .. }
             | Input::Binary { session, .. }
             | Input::Unreadable { session, .. }
-            | Input::Overflowed { session }
+            | Input::Overflowed { session, .. }
             | Input::Disconnected { session }
                 if !self.sessions.is_live(session) => {}
             Input::Text { session, frame } => self.text(session, frame, out),
             Input::Binary { session, frame } => self.binary(session, frame, out),
             Input::Unreadable { session, reason } => self.unreadable(session, reason, out),
-            Input::Overflowed { session } => {
-                let reason = "it reads too slowly";
+            Input::Overflowed { session, with } => {
+                let reason = match with {
+                    Overflow::Unread => "it reads too slowly",
+                    Overflow::Unfinished => "there is no room for its message",
+                };
                 self.close(session, CloseCode::TryAgainLater, reason, out);
             }
             Input::Disconnected { session } => {

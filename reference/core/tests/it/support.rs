@@ -10,7 +10,7 @@ use std::{
 
 use reference_core::{
     CloseCode, Effect, Engine, Environment, EventKind, ExchangeId, HttpAnswer, HttpOutcome,
-    HttpRequest, HttpTriggerRequest, IdSource, Input, Machine, Now, SessionId, Settings,
+    HttpRequest, HttpTriggerRequest, IdSource, Input, Machine, Now, Overflow, SessionId, Settings,
     Unreadable, Variable, World,
 };
 use serde_json::{Value, json};
@@ -331,7 +331,10 @@ impl Step {
             Self::Text(session, ref frame) => Input::Text { session, frame },
             Self::Binary(session, ref frame) => Input::Binary { session, frame },
             Self::Unreadable(session, reason) => Input::Unreadable { session, reason },
-            Self::Overflowed(session) => Input::Overflowed { session },
+            Self::Overflowed(session) => Input::Overflowed {
+                session,
+                with: Overflow::Unread,
+            },
             Self::Disconnected(session) => Input::Disconnected { session },
             Self::RequestEnded(call, ref ended) => Input::RequestEnded {
                 call,

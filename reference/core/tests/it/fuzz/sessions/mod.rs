@@ -29,7 +29,7 @@ mod watch;
 
 use std::time::Duration;
 
-use reference_core::{HttpOutcome, Input, QueueLimits, SessionId, Settings, Unreadable};
+use reference_core::{HttpOutcome, Input, Overflow, QueueLimits, SessionId, Settings, Unreadable};
 use serde_json::json;
 
 use self::watch::Watch;
@@ -167,7 +167,12 @@ impl<'a> Line<'a> {
                 );
                 return watch.input(Input::Unreadable { session, reason });
             }
-            Some(b'v') => return watch.input(Input::Overflowed { session }),
+            Some(b'v') => {
+                return watch.input(Input::Overflowed {
+                    session,
+                    with: Overflow::Unread,
+                });
+            }
             Some(b'f') => self.function(function),
             Some(b'F') => json!({"type": "unregisterfunction", "id": function}).to_string(),
             Some(b't') => self.trigger(trigger),
