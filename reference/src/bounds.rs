@@ -17,6 +17,22 @@ pub(crate) struct Bounds {
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     sessions_max: u32,
 
+    /// How many connections may be in their handshakes at the port of workers, beside these; others
+    /// wait.
+    #[arg(long, value_name = "N", env = "REFERENCE_HANDSHAKES_MAX", default_value_t = 1_024,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    handshakes_max: u32,
+
+    /// How long a handshake may take.
+    #[arg(long, value_name = "MS", env = "REFERENCE_HANDSHAKE_TIME_MS", default_value_t = 10_000,
+          value_parser = clap::value_parser!(u32).range(100..))]
+    handshake_time_ms: u32,
+
+    /// How long it may take while other connections wait for their own.
+    #[arg(long, value_name = "MS", env = "REFERENCE_CROWDED_HANDSHAKE_TIME_MS", default_value_t = 1_000,
+          value_parser = clap::value_parser!(u32).range(100..))]
+    crowded_handshake_time_ms: u32,
+
     /// The largest frame that is read; a larger one closes its session.
     #[arg(long, value_name = "BYTES", env = "REFERENCE_FRAME_BYTES_MAX", default_value_t = 16 << 20,
           value_parser = clap::value_parser!(u32).range(1_024..))]
@@ -163,14 +179,18 @@ impl Bounds {
     /// Those that the server keeps.
     pub(crate) fn limits(&self) -> Limits {
         let bytes = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let milliseconds = |number: u32| Duration::from_millis(number.into());
         Limits {
             sessions_max: self.sessions_max as usize,
+            handshakes_max: self.handshakes_max as usize,
+            handshake_time_max: milliseconds(self.handshake_time_ms),
+            crowded_handshake_time_max: milliseconds(self.crowded_handshake_time_ms),
             frame_bytes_max: self.frame_bytes_max as usize,
             outbox_bytes_max: self.outbox_bytes_max as usize,
             answer_bytes_max: self.answer_bytes_max as usize,
             outboxes_bytes_max: bytes(self.all_outbox_bytes_max),
             unfinished_bytes_max: bytes(self.unfinished_bytes_max),
-            stall_time_max: Duration::from_millis(self.stall_time_ms.into()),
+            stall_time_max: milliseconds(self.stall_time_ms),
             response_bytes_max: self.response_bytes_max as usize,
             responses_bytes_max: self.all_response_bytes_max as usize,
             responses_bytes_per_session_max: self.all_response_bytes_per_worker_max as usize,

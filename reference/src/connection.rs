@@ -35,6 +35,7 @@ use crate::{
     hub::Hub,
     intake::{Intake, Next},
     outbox::{News, Outbox, Unwritten, Wire},
+    places::Place,
     transport::Transport,
     turn::{Crowd, Turn},
 };
@@ -62,12 +63,13 @@ pub(crate) struct Shared {
 
 pub(crate) async fn serve(
     tcp: TcpStream,
-    peer: SocketAddr,
+    (peer, place): (SocketAddr, Place),
     shared: Arc<Shared>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let welcomed = tokio::select! {
-        welcomed = welcome(tcp, &shared) => welcomed,
+        // What it takes is kept apart, so that a session is no larger.
+        welcomed = Box::pin(welcome(tcp, place, &shared)) => welcomed,
         _ = stopped.wait_for(|stopped| *stopped) => return,
     };
     match welcomed {

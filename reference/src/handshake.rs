@@ -6,7 +6,7 @@ use tokio::{
     io::AsyncWriteExt,
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout},
+    time::timeout,
 };
 use tokio_tungstenite::{
     accept_hdr_async_with_config,
@@ -23,6 +23,7 @@ use crate::{
     Limits,
     access::{Gate, Refused},
     connection::{BUFFER_BYTES, Shared, linger},
+    places::Place,
     transport::{START_BYTES, Transport},
 };
 
@@ -40,20 +41,25 @@ pub(crate) struct Welcomed {
     pub(crate) seat: Option<OwnedSemaphorePermit>,
 }
 
-/// Upgrades a connection; there is none if somebody was refused.
+/// Upgrades a connection, which has its place until then; there is none if somebody was refused.
 ///
 /// # Errors
 ///
 /// What is wrong with the request, for the log.
-pub(crate) async fn welcome(tcp: TcpStream, shared: &Shared) -> Result<Option<Welcomed>, String> {
+pub(crate) async fn welcome(
+    tcp: TcpStream,
+    place: Place,
+    shared: &Shared,
+) -> Result<Option<Welcomed>, String> {
     const TOO_LONG: &str = "the handshake took too long";
     // Frames are small and a caller waits for each: they must not wait for one another.
     tcp.set_nodelay(true).map_err(|error| error.to_string())?;
     let limits = &shared.limits;
-    let began = Instant::now();
+    let (time_max, crowded_time_max) =
+        (limits.handshake_time_max, limits.crowded_handshake_time_max);
     let opening = Transport::open(tcp, shared.tls.as_ref(), limits.close_time_max);
-    let opened = timeout(limits.handshake_time_max, opening).await;
-    let mut transport = opened.map_err(|_| TOO_LONG.to_owned())??;
+    let opened = place.within(time_max, crowded_time_max, opening).await;
+    let mut transport = opened.ok_or(TOO_LONG)??;
     let mut handshake = Handshake {
         gate: &shared.gate,
         seats: &shared.seats,
@@ -69,20 +75,19 @@ pub(crate) async fn welcome(tcp: TcpStream, shared: &Shared) -> Result<Option<We
         accept_hdr_async_with_config(&mut transport, &mut handshake, Some(config)).await?;
         Ok(())
     };
-    let time_left = limits.handshake_time_max.saturating_sub(began.elapsed());
-    match timeout(time_left, upgrade).await {
-        Ok(Ok(())) => Ok(Some(Welcomed {
+    match place.within(time_max, crowded_time_max, upgrade).await {
+        Some(Ok(())) => Ok(Some(Welcomed {
             transport,
             config,
             path: handshake.path,
             seat: handshake.seat,
         })),
         // A refusal that has been logged already.
-        Ok(Err(Error::Http(_))) => {
+        Some(Err(Error::Http(_))) => {
             let _ = timeout(limits.close_time_max, transport.end()).await;
             Ok(None)
         }
-        Ok(Err(error)) => {
+        Some(Err(error)) => {
             if asks_for_something_else(&error) {
                 let has_body = start != *b"HEAD ";
                 let redirecting = redirect(&mut transport, has_body);
@@ -96,7 +101,7 @@ pub(crate) async fn welcome(tcp: TcpStream, shared: &Shared) -> Result<Option<We
             };
             Err(format!("no WebSocket handshake: {error}{hint}"))
         }
-        Err(_) => Err(TOO_LONG.to_owned()),
+        None => Err(TOO_LONG.to_owned()),
     }
 }
 

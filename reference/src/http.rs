@@ -15,7 +15,8 @@ use tokio::{net::TcpStream, sync::watch, time::timeout};
 
 use self::{body::Budget, line::Line, pace::Pace};
 use crate::{
-    HttpLimits, Limits, Tls, access::Gate, connection::linger, hub::Hub, transport::Transport,
+    HttpLimits, Limits, Tls, access::Gate, connection::linger, hub::Hub, places::Place,
+    transport::Transport,
 };
 
 /// What every connection of the port shares.
@@ -48,7 +49,7 @@ impl Front {
 
 pub(crate) async fn serve(
     tcp: TcpStream,
-    peer: SocketAddr,
+    (peer, _place): (SocketAddr, Place),
     front: Arc<Front>,
     mut stopped: watch::Receiver<bool>,
 ) {

@@ -25,6 +25,7 @@ mod lookup;
 mod outbound;
 mod outbox;
 mod payload;
+mod places;
 mod server;
 mod share;
 mod tls;

@@ -39,8 +39,13 @@ pub struct Limits {
     pub lookups_per_session_max: usize,
     /// How long a request waits for the address of a name.
     pub lookup_time_max: Duration,
+    /// How many connections are in their WebSocket handshakes at once, that of TLS included, or are
+    /// told why there is none; others wait (D-28). They are none of the workers.
+    pub handshakes_max: usize,
     /// How long a WebSocket handshake may take.
     pub handshake_time_max: Duration,
+    /// How long it may take while others wait for their own.
+    pub crowded_handshake_time_max: Duration,
     /// How long a closing session is given to take what was sent before, and then again to answer
     /// the Close frame; and a closing HTTP connection, likewise.
     pub close_time_max: Duration,
@@ -98,7 +103,9 @@ impl Default for Limits {
             lookups_max: 128,
             lookups_per_session_max: 16,
             lookup_time_max: Duration::from_secs(10),
+            handshakes_max: 1_024,
             handshake_time_max: Duration::from_secs(10),
+            crowded_handshake_time_max: Duration::from_secs(1),
             close_time_max: Duration::from_secs(2),
             silence_time_max: Duration::from_secs(28),
             http: HttpLimits::default(),

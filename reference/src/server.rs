@@ -24,13 +24,12 @@ use crate::{
     hub::Hub,
     outbound::Outbound,
     outbox::Rooms,
+    places::{Place, Places},
     turn::Crowd,
 };
 
 /// How long to wait when the system has no descriptor for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How many connections may be there beside those of workers: in their handshakes, and refused.
-const HANDSHAKES_MAX: usize = 1_024;
 
 /// How long memory that sessions have left is kept for those that come, before each look at it.
 const SPARE_TIME: Duration = Duration::from_secs(2);
@@ -135,13 +134,17 @@ impl Server {
                 options.tls.clone(),
                 &limits,
             ));
-            let (most, stop) = (limits.http.connections_max, stopped.clone());
-            tokio::spawn(accept(listener, most, stopped.clone(), move |tcp, peer| {
-                http::serve(tcp, peer, Arc::clone(&front), stop.clone())
-            }))
+            let places = Places::new(limits.http.connections_max);
+            let stop = stopped.clone();
+            tokio::spawn(accept(
+                listener,
+                places,
+                stopped.clone(),
+                move |tcp, peer| http::serve(tcp, peer, Arc::clone(&front), stop.clone()),
+            ))
         });
         let sessions_max = limits.sessions_max.min(Semaphore::MAX_PERMITS);
-        let connections_max = sessions_max.saturating_add(HANDSHAKES_MAX);
+        let handshakes = Places::new(limits.handshakes_max);
         let shared = Arc::new(Shared {
             hub,
             limits,
@@ -152,7 +155,7 @@ impl Server {
             ended: Notify::new(),
         });
         let (serving, stop_serving) = (Arc::clone(&shared), stopped.clone());
-        let accepting = accept(listener, connections_max, stopped, move |tcp, peer| {
+        let accepting = accept(listener, handshakes, stopped, move |tcp, peer| {
             connection::serve(tcp, peer, Arc::clone(&serving), stop_serving.clone())
         });
         let (timed, left) = (Arc::clone(&shared), Arc::clone(&shared));
@@ -252,31 +255,34 @@ async fn bind_http(address: SocketAddr) -> io::Result<TcpListener> {
     })
 }
 
-/// Owns the connections: when it ends, or is aborted, so do they. Beyond so many, others wait.
+/// Owns the connections: when it ends, or is aborted, so do they. Each is served in a place of its
+/// own; the next one waits here for it, and others in the system's backlog.
 async fn accept<F: Future<Output = ()> + Send + 'static>(
     listener: TcpListener,
-    connections_max: usize,
+    places: Places,
     mut stopped: watch::Receiver<bool>,
-    serve: impl Fn(TcpStream, SocketAddr) -> F,
+    serve: impl Fn(TcpStream, (SocketAddr, Place)) -> F,
 ) {
     let mut connections = JoinSet::new();
+    let mut next = None;
     loop {
         tokio::select! {
-            accepted = listener.accept(), if connections.len() < connections_max => {
-                match accepted {
-                    Ok((tcp, peer)) => {
-                        connections.spawn(serve(tcp, peer));
-                    }
-                    Err(error) => {
-                        tracing::warn!("cannot accept a connection: {error}");
-                        sleep(ACCEPT_PAUSE).await;
-                    }
+            accepted = listener.accept(), if next.is_none() => match accepted {
+                Ok(accepted) => next = Some(accepted),
+                Err(error) => {
+                    tracing::warn!("cannot accept a connection: {error}");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            place = places.take(), if next.is_some() => {
+                if let Some((tcp, peer)) = next.take() {
+                    connections.spawn(serve(tcp, (peer, place)));
                 }
             }
             Some(_) = connections.join_next() => {}
             _ = stopped.changed() => break,
         }
     }
-    drop(listener);
+    drop((listener, next));
     while connections.join_next().await.is_some() {}
 }

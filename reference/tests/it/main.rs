@@ -12,6 +12,7 @@ mod access;
 mod answers;
 mod client;
 mod endpoints;
+mod handshakes;
 mod hostile;
 mod hosts;
 #[cfg(unix)]
