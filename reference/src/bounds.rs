@@ -206,6 +206,20 @@ impl Bounds {
         }
     }
 
+    /// How many files and connections may come to be open at once.
+    pub(crate) fn descriptors(&self) -> u64 {
+        // Listeners, the log, the runtime's own, and files that are read on the way.
+        const OTHERS: u64 = 64;
+
+        let connections = [
+            self.sessions_max,
+            self.handshakes_max,
+            self.http_connections_max,
+            self.requests_max,
+        ];
+        connections.into_iter().map(u64::from).sum::<u64>() + OTHERS
+    }
+
     /// Those that the engine keeps.
     pub(crate) fn settings(&self) -> Settings {
         let bytes = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);

@@ -1,6 +1,7 @@
 //! The `reference` command: serves the engine until it is told to stop.
 
 mod bounds;
+mod descriptors;
 
 use std::{
     io::{self, BufWriter, IsTerminal, Write},
@@ -203,6 +204,7 @@ fn main() -> ExitCode {
             .exit(),
     };
     let _flushed_at_the_end = start_log(cli.log, cli.log_format);
+    descriptors::make_room(cli.bounds.descriptors());
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads())
         .enable_all()

@@ -28,7 +28,7 @@ use crate::{
     turn::Crowd,
 };
 
-/// How long to wait when the system has no descriptor for a new connection.
+/// How long to wait when the system has no descriptor for a new connection (D-28).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long memory that sessions have left is kept for those that come, before each look at it.
@@ -264,13 +264,15 @@ async fn accept<F: Future<Output = ()> + Send + 'static>(
     serve: impl Fn(TcpStream, (SocketAddr, Place)) -> F,
 ) {
     let mut connections = JoinSet::new();
-    let mut next = None;
+    let (mut next, mut has_failed) = (None, false);
     loop {
         tokio::select! {
             accepted = listener.accept(), if next.is_none() => match accepted {
-                Ok(accepted) => next = Some(accepted),
+                Ok(accepted) => (next, has_failed) = (Some(accepted), false),
                 Err(error) => {
-                    tracing::warn!("cannot accept a connection: {error}");
+                    if !std::mem::replace(&mut has_failed, true) {
+                        tracing::warn!("cannot accept a connection, and goes on trying: {error}");
+                    }
                     sleep(ACCEPT_PAUSE).await;
                 }
             },

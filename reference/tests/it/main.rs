@@ -11,6 +11,8 @@
 mod access;
 mod answers;
 mod client;
+#[cfg(unix)]
+mod descriptors;
 mod endpoints;
 mod handshakes;
 mod hostile;

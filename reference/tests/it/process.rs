@@ -17,7 +17,12 @@ use crate::client::Client;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_reference"));
+    program(env!("CARGO_BIN_EXE_reference"))
+}
+
+/// A program that is given nothing by those who run the tests.
+pub(crate) fn program(name: &str) -> Command {
+    let mut command = Command::new(name);
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
