@@ -25,6 +25,8 @@ mod http_framing;
 mod http_limits;
 mod http_triggers;
 mod kept;
+#[cfg(unix)]
+mod listening;
 mod many;
 mod names;
 mod ports;
