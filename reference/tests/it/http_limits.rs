@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reference::{HttpLimits, Limits, Options, Server};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::http_client::{Answer, Http, PATIENCE, get, request, serve, worker};
 
@@ -250,4 +251,37 @@ async fn answers_that_are_being_sent_have_a_limit_together() {
     let call = worker.served().await;
     worker.answer(&call, json!({"body": "y"})).await;
     assert_eq!(slow.answer().await.text(), "y");
+}
+
+#[tokio::test]
+async fn bodies_that_are_being_read_have_a_limit_together() {
+    let server = serve_with(HttpLimits {
+        bodies_bytes_max: 1_000,
+        ..HttpLimits::default()
+    })
+    .await;
+    let slow = |coming: usize| {
+        let head = request("POST", "/none", "Content-Length: 700\r\n", "");
+        head + &"x".repeat(coming)
+    };
+    let mut first = Http::connect(&server).await;
+    first.send(slow(600)).await;
+    // Until that has been read there is room.
+    let second = async {
+        loop {
+            let answer = Http::connect(&server).await.ask(slow(700)).await;
+            if answer.status != 404 {
+                break answer;
+            }
+        }
+    };
+    let answer = timeout(PATIENCE, second).await.unwrap();
+    assert_eq!((answer.status, &*answer.code()), (503, "too_many_requests"));
+    assert_eq!(answer.header("connection"), "close");
+    assert!(answer.text().contains("1000 bytes"), "{}", answer.text());
+    // The first is none the worse for it, and leaves room.
+    assert_eq!(first.ask("x".repeat(100)).await.status, 404);
+    // A single one finds room, however large it is.
+    let large = request("POST", "/none", "", &"x".repeat(5_000));
+    assert_eq!(first.ask(large).await.status, 404);
 }
