@@ -1,5 +1,8 @@
 //! The flags that set bounds: on what peers can make the engine hold, and wait for (D-28).
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use clap::Args;
@@ -8,7 +11,7 @@ use reference::{
     core::{QueueLimits, Settings},
 };
 
-/// A flag for each bound that is worth setting.
+/// A flag for each bound on how much is held, and how long is waited for.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Bounds")]
 pub(crate) struct Bounds {
@@ -64,6 +67,12 @@ pub(crate) struct Bounds {
           value_parser = clap::value_parser!(u32).range(100..))]
     stall_time_ms: u32,
 
+    /// How long a worker whose session ends may take for what was sent before, and as long for its
+    /// answer to that end; and a connection of http triggers, likewise.
+    #[arg(long, value_name = "MS", env = "REFERENCE_CLOSE_TIME_MS", default_value_t = 2_000,
+          value_parser = clap::value_parser!(u32).range(100..))]
+    close_time_ms: u32,
+
     /// What one worker may register: texts, and what the engine keeps beside them.
     #[arg(long, value_name = "BYTES", env = "REFERENCE_REGISTRATION_BYTES_MAX", default_value_t = 2 << 30,
           value_parser = clap::value_parser!(u64).range(1_024..))]
@@ -94,6 +103,11 @@ pub(crate) struct Bounds {
           value_parser = clap::value_parser!(u32).range(1_024..))]
     all_call_bytes_max: u32,
 
+    /// How long whoever provides a trigger type may take to answer a registration.
+    #[arg(long, value_name = "MS", env = "REFERENCE_TRIGGER_REGISTRATION_TIMEOUT_MS", default_value_t = 10_000,
+          value_parser = clap::value_parser!(u32).range(100..))]
+    trigger_registration_timeout_ms: u32,
+
     /// How many requests to endpoints are made at once.
     #[arg(long, value_name = "N", env = "REFERENCE_REQUESTS_MAX", default_value_t = 1_024,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -113,6 +127,26 @@ pub(crate) struct Bounds {
     #[arg(long, value_name = "BYTES", env = "REFERENCE_REQUEST_BYTES_PER_WORKER_MAX", default_value_t = 16 << 20,
           value_parser = clap::value_parser!(u32).range(1_024..))]
     request_bytes_per_worker_max: u32,
+
+    /// How long a connection to an endpoint may take.
+    #[arg(long, value_name = "MS", env = "REFERENCE_CONNECT_TIME_MS", default_value_t = 20_000,
+          value_parser = clap::value_parser!(u32).range(100..))]
+    connect_time_ms: u32,
+
+    /// How many names of endpoints are looked up at once; others wait.
+    #[arg(long, value_name = "N", env = "REFERENCE_LOOKUPS_MAX", default_value_t = 128,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    lookups_max: u32,
+
+    /// How many of them for one calling worker.
+    #[arg(long, value_name = "N", env = "REFERENCE_LOOKUPS_PER_WORKER_MAX", default_value_t = 16,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    lookups_per_worker_max: u32,
+
+    /// How long a request waits for the address of a name.
+    #[arg(long, value_name = "MS", env = "REFERENCE_LOOKUP_TIME_MS", default_value_t = 10_000,
+          value_parser = clap::value_parser!(u32).range(100..))]
+    lookup_time_ms: u32,
 
     /// The largest answer of an endpoint that is read.
     #[arg(long, value_name = "BYTES", env = "REFERENCE_RESPONSE_BYTES_MAX", default_value_t = 16 << 20,
@@ -139,6 +173,11 @@ pub(crate) struct Bounds {
           value_parser = clap::value_parser!(u32).range(1_024..))]
     http_head_bytes_max: u32,
 
+    /// The longest path and query of such a request.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_HTTP_TARGET_BYTES_MAX", default_value_t = 8 << 10,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    http_target_bytes_max: u32,
+
     /// The largest body of such a request that is read.
     #[arg(long, value_name = "BYTES", env = "REFERENCE_HTTP_BODY_BYTES_MAX", default_value_t = 1 << 20,
           value_parser = clap::value_parser!(u32).range(0..))]
@@ -153,6 +192,26 @@ pub(crate) struct Bounds {
     #[arg(long, value_name = "BYTES", env = "REFERENCE_HTTP_ANSWERS_BYTES_MAX", default_value_t = 256 << 20,
           value_parser = clap::value_parser!(u32).range(1_024..))]
     http_answers_bytes_max: u32,
+
+    /// How long such a request line may take with its headers; then the connection is closed.
+    #[arg(long, value_name = "MS", env = "REFERENCE_HTTP_HEAD_TIME_MS", default_value_t = 10_000,
+          value_parser = clap::value_parser!(u32).range(100..))]
+    http_head_time_ms: u32,
+
+    /// How long a body may take.
+    #[arg(long, value_name = "MS", env = "REFERENCE_HTTP_BODY_TIME_MS", default_value_t = 30_000,
+          value_parser = clap::value_parser!(u32).range(100..))]
+    http_body_time_ms: u32,
+
+    /// How long a connection may be without a request; then it is closed.
+    #[arg(long, value_name = "MS", env = "REFERENCE_HTTP_IDLE_TIME_MS", default_value_t = 60_000,
+          value_parser = clap::value_parser!(u32).range(100..))]
+    http_idle_time_ms: u32,
+
+    /// How long a client may take nothing of its answer; then the connection is closed.
+    #[arg(long, value_name = "MS", env = "REFERENCE_HTTP_STALL_TIME_MS", default_value_t = 30_000,
+          value_parser = clap::value_parser!(u32).range(100..))]
+    http_stall_time_ms: u32,
 
     /// How many messages one queue takes.
     #[arg(long, value_name = "N", env = "REFERENCE_QUEUE_MESSAGES_MAX", default_value_t = 100_000,
@@ -169,6 +228,11 @@ pub(crate) struct Bounds {
           value_parser = clap::value_parser!(u32).range(1..))]
     queue_message_bytes_max: u32,
 
+    /// What one delivery of a queue hands out, counted alike; a single message always fits.
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_QUEUE_DELIVERY_BYTES_MAX", default_value_t = 8 << 20,
+          value_parser = clap::value_parser!(u32).range(1_024..))]
+    queue_delivery_bytes_max: u32,
+
     /// How many queues there are, those of dead letters aside.
     #[arg(long, value_name = "N", env = "REFERENCE_QUEUES_MAX", default_value_t = 10_000,
           value_parser = clap::value_parser!(u32).range(1..))]
@@ -178,8 +242,6 @@ pub(crate) struct Bounds {
 impl Bounds {
     /// Those that the server keeps.
     pub(crate) fn limits(&self) -> Limits {
-        let bytes = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        let milliseconds = |number: u32| Duration::from_millis(number.into());
         Limits {
             sessions_max: self.sessions_max as usize,
             handshakes_max: self.handshakes_max as usize,
@@ -191,18 +253,31 @@ impl Bounds {
             outboxes_bytes_max: bytes(self.all_outbox_bytes_max),
             unfinished_bytes_max: bytes(self.unfinished_bytes_max),
             stall_time_max: milliseconds(self.stall_time_ms),
+            close_time_max: milliseconds(self.close_time_ms),
+            connect_time_max: milliseconds(self.connect_time_ms),
+            lookups_max: self.lookups_max as usize,
+            lookups_per_session_max: self.lookups_per_worker_max as usize,
+            lookup_time_max: milliseconds(self.lookup_time_ms),
             response_bytes_max: self.response_bytes_max as usize,
             responses_bytes_max: self.all_response_bytes_max as usize,
             responses_bytes_per_session_max: self.all_response_bytes_per_worker_max as usize,
-            http: HttpLimits {
-                connections_max: self.http_connections_max as usize,
-                head_bytes_max: self.http_head_bytes_max as usize,
-                body_bytes_max: self.http_body_bytes_max as usize,
-                bodies_bytes_max: self.http_bodies_bytes_max as usize,
-                answers_bytes_max: self.http_answers_bytes_max as usize,
-                ..HttpLimits::default()
-            },
+            http: self.http_limits(),
             ..Limits::default()
+        }
+    }
+
+    fn http_limits(&self) -> HttpLimits {
+        HttpLimits {
+            connections_max: self.http_connections_max as usize,
+            head_bytes_max: self.http_head_bytes_max as usize,
+            target_bytes_max: self.http_target_bytes_max as usize,
+            body_bytes_max: self.http_body_bytes_max as usize,
+            bodies_bytes_max: self.http_bodies_bytes_max as usize,
+            answers_bytes_max: self.http_answers_bytes_max as usize,
+            head_time_max: milliseconds(self.http_head_time_ms),
+            body_time_max: milliseconds(self.http_body_time_ms),
+            idle_time_max: milliseconds(self.http_idle_time_ms),
+            stall_time_max: milliseconds(self.http_stall_time_ms),
         }
     }
 
@@ -222,7 +297,6 @@ impl Bounds {
 
     /// Those that the engine keeps.
     pub(crate) fn settings(&self) -> Settings {
-        let bytes = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         Settings {
             list_bytes_max: self.list_bytes_max as usize,
             registration_bytes_per_session_max: bytes(self.registration_bytes_max),
@@ -230,6 +304,7 @@ impl Bounds {
             call_bytes_per_worker_max: self.call_bytes_max as usize,
             call_bytes_per_caller_max: self.call_bytes_per_caller_max as usize,
             call_bytes_max: self.all_call_bytes_max as usize,
+            trigger_registration_timeout: milliseconds(self.trigger_registration_timeout_ms),
             requests_max: self.requests_max as usize,
             requests_per_session_max: self.requests_per_worker_max as usize,
             request_bytes_max: self.request_bytes_max as usize,
@@ -238,6 +313,7 @@ impl Bounds {
                 queue_messages_max: self.queue_messages_max as usize,
                 bytes_max: self.queue_bytes_max as usize,
                 message_bytes_max: self.queue_message_bytes_max as usize,
+                delivery_bytes_max: self.queue_delivery_bytes_max as usize,
                 queues_max: self.queues_max as usize,
                 ..QueueLimits::default()
             },
@@ -246,22 +322,10 @@ impl Bounds {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
+fn bytes(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
 
-    use super::*;
-
-    #[derive(Parser)]
-    struct Flags {
-        #[command(flatten)]
-        bounds: Bounds,
-    }
-
-    #[test]
-    fn without_flags_the_bounds_are_those_of_the_library() {
-        let Flags { bounds } = Flags::parse_from(["it"]);
-        assert_eq!(bounds.limits(), Limits::default());
-        assert_eq!(bounds.settings(), Settings::default());
-    }
+fn milliseconds(number: u32) -> Duration {
+    Duration::from_millis(number.into())
 }

@@ -65,20 +65,20 @@ struct Cli {
 
     /// How long a worker may take to answer a call, in milliseconds.
     #[arg(long, value_name = "MS", env = "REFERENCE_CALL_TIMEOUT_MS", default_value_t = 30_000,
+          help_heading = "Bounds",
           value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
     call_timeout_ms: u64,
 
     /// How long a worker may be silent, in milliseconds, answers to the pings included that it is
     /// sent meanwhile; then its session ends.
     #[arg(long, value_name = "MS", env = "REFERENCE_SILENCE_TIME_MS", default_value_t = 28_000,
+          help_heading = "Bounds",
           value_parser = clap::value_parser!(u64).range(100..=86_400_000))]
     silence_time_ms: u64,
 
-    #[command(flatten)]
-    bounds: Bounds,
-
     /// How often a message of a queue is handed out at most.
     #[arg(long, value_name = "COUNT", env = "REFERENCE_QUEUE_ATTEMPTS_MAX", default_value_t = 10,
+          help_heading = "Bounds",
           value_parser = clap::value_parser!(u32).range(1..))]
     queue_attempts_max: u32,
 
@@ -150,6 +150,10 @@ struct Cli {
         default_value = "text"
     )]
     log_format: LogFormat,
+
+    // What comes after it would stand under its heading.
+    #[command(flatten)]
+    bounds: Bounds,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use reference::{Limits, Options, Server};
-use tokio::net::TcpStream;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_tungstenite::client_async;
 
 use crate::{
     client::Client,
-    http_client::{Http, PATIENCE, serve},
+    http_client::{Http, PATIENCE, request, serve},
 };
 
 /// With which the handshake of a worker begins.
 const START: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade:";
+/// What makes a request a handshake.
+const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 async fn serve_with(limits: Limits) -> Server {
     serve(Options {
@@ -102,4 +105,22 @@ async fn a_handshake_that_is_not_made_ends_in_time() {
         assert_eq!(stranger(&server, start).await.rest().await, b"", "{start}");
     }
     Client::connect(&server.url()).await.fence().await;
+}
+
+#[tokio::test]
+async fn the_head_of_a_handshake_is_read_up_to_its_limit() {
+    let server = serve(Options::default()).await;
+    let asked = |headers: &str| request("GET", "/", &format!("{UPGRADE}{headers}"), "");
+    let long = |bytes: usize| format!("X-Long: {}\r\n", "x".repeat(bytes));
+    // Those of the request itself are five.
+    for headers in [String::new(), long(60_000), "A: b\r\n".repeat(119)] {
+        let mut client = stranger(&server, &asked(&headers)).await;
+        assert_eq!(client.head().await.status, 101, "{} bytes", headers.len());
+    }
+    for headers in [long(70_000), "A: b\r\n".repeat(120)] {
+        let mut client = Http::over(TcpStream::connect(server.address()).await.unwrap());
+        // What the engine no longer takes cannot be sent.
+        let _ = client.tcp.write_all(asked(&headers).as_bytes()).await;
+        assert_eq!(client.rest().await, b"", "{} bytes", headers.len());
+    }
 }
