@@ -10,6 +10,9 @@ use hyper::{
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+/// How much the log has of what a stranger says. The names of hosts are hardly ever longer.
+const SHOWN_CHARS_MAX: usize = 256;
+
 /// What those have to show who speak to a listener.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
@@ -76,16 +79,24 @@ impl Refused {
         match self {
             Self::Origin(origin) => tracing::warn!(
                 "refused a connection from a web page of `{}`",
-                origin.escape_debug()
+                shown(origin)
             ),
             Self::Host(host) => tracing::warn!(
                 "refused a request to `{}`, which is no name of this engine",
-                host.escape_debug()
+                shown(host)
             ),
             Self::Token => tracing::warn!("refused a request without the token"),
             Self::Full => tracing::warn!("refused a worker: there are as many as may be"),
         }
     }
+}
+
+/// What a stranger says, as the log has it: without control characters, and not at length.
+fn shown(text: &str) -> String {
+    let mut rest = text.chars();
+    let start: String = rest.by_ref().take(SHOWN_CHARS_MAX).collect();
+    let end = if rest.next().is_some() { "…" } else { "" };
+    format!("{}{end}", start.escape_debug())
 }
 
 /// What is asked at one listener.
@@ -263,5 +274,17 @@ mod tests {
             Err(Refused::Token)
         );
         assert!(format!("{gate:?}").contains("Token(redacted)"));
+    }
+
+    #[test]
+    fn of_what_strangers_say_the_log_has_the_start_and_nothing_that_acts() {
+        assert_eq!(shown("http://evil.test"), "http://evil.test");
+        assert_eq!(shown(&"é".repeat(256)), "é".repeat(256));
+        assert_eq!(shown(&"é".repeat(257)), "é".repeat(256) + "…");
+        let acting = "a\u{1b}[2J\u{9b}2J\r\nWARN forged\u{202e}";
+        let inert = r"a\u{1b}[2J\u{9b}2J\r\nWARN forged\u{202e}";
+        assert_eq!(shown(acting), inert);
+        let long = shown(&"\u{9b}".repeat(15 << 10));
+        assert_eq!(long, r"\u{9b}".repeat(256) + "…");
     }
 }

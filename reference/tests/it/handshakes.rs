@@ -14,7 +14,7 @@ use crate::{
 /// With which the handshake of a worker begins.
 const START: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade:";
 /// What makes a request a handshake.
-const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+pub(crate) const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 async fn serve_with(limits: Limits) -> Server {

@@ -1,6 +1,12 @@
-//! From where the `reference` command can be reached (D-31).
+//! From where the `reference` command can be reached, and what it logs of who is refused (D-31).
 
-use crate::process::{command, printed};
+use tokio::net::TcpStream;
+
+use crate::{
+    handshakes::UPGRADE,
+    http_client::Http,
+    process::{command, finish, printed, signal, start_as},
+};
 
 const REACHED: &str = "can be reached from other machines, ";
 
@@ -58,4 +64,32 @@ async fn it_warns_also_where_little_is_logged() {
     let (_, log) = printed(&["--listen", "0.0.0.0:0", "--http", "off", "--log", "warn"]).await;
     assert_eq!(log.lines().count(), 1, "{log}");
     assert!(log.contains(REACHED), "{log}");
+}
+
+#[tokio::test]
+async fn what_a_stranger_says_is_logged_without_its_controls_and_not_at_length() {
+    let (child, url) = start_as(command()).await;
+    let address = url.strip_prefix("ws://").unwrap();
+    // The first is the control that ESC and `[` stand for as well.
+    let said = format!("\u{9b}2J{}", "x".repeat(30 << 10));
+    for headers in [
+        format!("Host: {said}\r\n"),
+        format!("Host: localhost\r\nOrigin: {said}\r\n"),
+    ] {
+        let asked = format!("GET / HTTP/1.1\r\n{headers}{UPGRADE}\r\n");
+        let mut stranger = Http::over(TcpStream::connect(address).await.unwrap());
+        let answer = stranger.ask(asked).await;
+        assert_eq!(answer.status, 403);
+    }
+    signal(&child, "TERM").await;
+    let (_, log) = finish(child).await;
+    let lines: Vec<&str> = log.lines().filter(|it| it.contains("refused")).collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    for line in lines {
+        assert!(
+            line.contains(r"`\u{9b}2Jxxx") && line.contains("xxx…`"),
+            "{line}"
+        );
+        assert!(line.len() < 500, "{} bytes", line.len());
+    }
 }
