@@ -8,6 +8,8 @@ use serde::{
 };
 use serde_json::{Value, value::RawValue};
 
+use crate::held::{OWN_BYTES_MAX, in_memory};
+
 /// A text frame that is a JSON object in which every field occurs once.
 #[derive(Clone, Debug)]
 pub struct Frame {
@@ -25,6 +27,10 @@ impl Frame {
     ///
     /// What is wrong with it, for a person.
     pub fn read(text: &str) -> Result<Self, String> {
+        if in_memory(text) > OWN_BYTES_MAX {
+            let mib = OWN_BYTES_MAX >> 20;
+            return Err(format!("not read, as it would take more than {mib} MiB"));
+        }
         let Fields(fields) =
             serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))?;
         let mut names = BTreeSet::new();
@@ -131,6 +137,7 @@ mod tests {
             ("[]", "not a JSON object"),
             ("{", "not a JSON object"),
             (r#"{"id":1,"id":1}"#, "`id` occurs twice"),
+            (&"{".repeat(1 << 20), "would take more than 128 MiB"),
         ] {
             let error = Frame::read(text).unwrap_err();
             assert!(error.contains(problem), "{text}: {error}");

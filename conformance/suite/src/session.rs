@@ -1,28 +1,23 @@
 //! A session of the suite's with the engine under test: it plays a worker or a caller.
 
-use std::{io, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
 };
 use tokio::{
-    net::TcpStream,
     sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
     task::JoinHandle,
     time::{Instant, timeout, timeout_at},
 };
-use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, client_async_with_config,
-    tungstenite::{
-        Bytes, Error, Message,
-        client::IntoClientRequest,
-        protocol::{
-            CloseFrame, WebSocketConfig,
-            frame::{
-                Frame as WireFrame,
-                coding::{Data, OpCode},
-            },
+use tokio_tungstenite::tungstenite::{
+    Bytes, Error, Message,
+    protocol::{
+        CloseFrame,
+        frame::{
+            Frame as WireFrame,
+            coding::{Data, OpCode},
         },
     },
 };
@@ -30,24 +25,22 @@ use tokio_tungstenite::{
 use crate::{
     case::{RawFrame, RawOpcode},
     frame::Frame,
+    held::{Held, in_memory},
     mapping::ConfigKeys,
     transcript::{Direction, Transcript, Whole},
+    websocket::{Socket, Unopened, open, reading_time},
 };
 
-const MESSAGE_BYTES_MAX: usize = 8 << 20;
 /// What an engine may send to one session: no case asks for anything near it, and an engine that
 /// never stops must not fill the suite's memory.
 const FRAMES_MAX: usize = 20_000;
 const BYTES_MAX: usize = 8 << 20;
-const BUFFER_BYTES: usize = 16 << 10;
 
 /// What a Close frame without a code counts as (RFC 6455, section 7.1.5).
 pub(crate) const CLOSE_WITHOUT_A_CODE: u16 = 1005;
 
 /// How long past a deadline what has arrived already is still looked at.
 const PAST_DEADLINE: Duration = Duration::from_millis(100);
-
-pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// What a session tells the engine of itself on connecting, as real clients do (CO-16): some
 /// engines hold everything else back until they hear it.
@@ -88,35 +81,6 @@ impl ConnectError {
     }
 }
 
-/// Why there is no WebSocket.
-#[derive(Debug, thiserror::Error)]
-#[error("{problem}")]
-pub(crate) struct Unopened {
-    problem: String,
-    nobody_listens: bool,
-}
-
-impl Unopened {
-    fn new(problem: impl ToString) -> Self {
-        Self {
-            problem: problem.to_string(),
-            nobody_listens: false,
-        }
-    }
-
-    fn tcp(error: &io::Error) -> Self {
-        Self {
-            nobody_listens: matches!(
-                error.kind(),
-                io::ErrorKind::ConnectionRefused
-                    | io::ErrorKind::HostUnreachable
-                    | io::ErrorKind::NetworkUnreachable
-            ),
-            ..Self::new(error)
-        }
-    }
-}
-
 /// Why nothing more comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
@@ -126,6 +90,8 @@ pub enum Stop {
     Ended(Option<u16>),
     /// The engine has sent more than anybody could have asked for.
     Flooded,
+    /// The engine has not read what it was sent, for so long.
+    Unread(Duration),
 }
 
 /// One open session.
@@ -137,8 +103,14 @@ pub struct Session {
     /// Frames that no expectation has taken yet, in order.
     kept: Vec<Frame>,
     ended: Option<Stop>,
+    /// How long the engine may take to read what it is sent.
+    reading_time: Duration,
+    /// How long it has read nothing, once that was too long: nothing more is sent then.
+    unread: Option<Duration>,
     pings: u64,
     reader: JoinHandle<()>,
+    /// Given back when there is neither a session nor somebody who reads for it.
+    _held: Arc<Held>,
     transcript: Transcript,
     /// Whether the session has still to say who it is.
     unintroduced: bool,
@@ -173,15 +145,25 @@ impl Session {
         transcript.connected(name);
         let (sink, stream) = socket.split();
         let (sender, incoming) = mpsc::unbounded_channel();
-        let reader = tokio::spawn(read(stream, sender, name.to_owned(), transcript.clone()));
+        let held = Arc::new(Held::default());
+        let reader = Reader {
+            incoming: sender,
+            held: Arc::clone(&held),
+            name: name.to_owned(),
+            transcript: transcript.clone(),
+        };
+        let reader = tokio::spawn(reader.read(stream));
         Ok(Self {
             name: name.to_owned(),
             sink,
             incoming,
             kept: Vec::new(),
             ended: None,
+            reading_time: reading_time(patience),
+            unread: None,
             pings: 0,
             reader,
+            _held: held,
             transcript: transcript.clone(),
             unintroduced: hello,
             names: ConfigKeys::default(),
@@ -229,7 +211,18 @@ impl Session {
     }
 
     async fn send(&mut self, message: Message) {
-        let _ = self.sink.send(message).await;
+        self.send_within(self.reading_time, message).await;
+    }
+
+    async fn send_within(&mut self, time_max: Duration, message: Message) {
+        if self.unread.is_some() {
+            return;
+        }
+        if timeout(time_max, self.sink.send(message)).await.is_err() {
+            let note = describe_unread(time_max);
+            self.transcript.add(&self.name, Direction::Note, note);
+            self.unread = Some(time_max);
+        }
     }
 
     /// Takes out the first kept or coming frame that `wanted` wants.
@@ -341,12 +334,13 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Stop::Patience`] if the engine does not answer it.
+    /// [`Stop::Patience`] if the engine does not answer it, [`Stop::Unread`] if it has not read it.
     pub async fn close(&mut self, code: u16, deadline: Instant) -> Result<Option<u16>, Stop> {
         if let Some(stop) = self.ended {
             return match stop {
                 Stop::Ended(code) => Ok(code),
-                _ => Ok(None),
+                Stop::Unread(_) => Err(stop),
+                Stop::Patience | Stop::Flooded => Ok(None),
             };
         }
         self.transcript
@@ -355,7 +349,10 @@ impl Session {
             code: code.into(),
             reason: "".into(),
         };
-        self.send(Message::Close(Some(frame))).await;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let time_max = left.min(self.reading_time);
+        self.send_within(time_max, Message::Close(Some(frame)))
+            .await;
         self.ended(deadline).await
     }
 
@@ -385,6 +382,11 @@ impl Session {
         if let Some(stop) = self.ended {
             return Err(stop);
         }
+        if let Some(unread) = self.unread {
+            // What has come before that says more.
+            let incoming = self.incoming.try_recv();
+            return incoming.map_err(|_| self.end(Stop::Unread(unread)));
+        }
         // What is already there is looked at, but not for longer than the time given.
         if Instant::now() > deadline + PAST_DEADLINE {
             return Err(Stop::Patience);
@@ -403,30 +405,10 @@ impl Drop for Session {
     }
 }
 
-/// Opens a WebSocket on which what is sent waits until there are so many bytes of it, or until it
-/// is flushed.
-pub(crate) async fn open(url: &str, write_buffer_bytes: usize) -> Result<Socket, Unopened> {
-    let request = url.into_client_request().map_err(Unopened::new)?;
-    if request.uri().scheme_str() != Some("ws") {
-        return Err(Unopened::new("the URL must begin with ws://"));
-    }
-    let host = request.uri().host().unwrap_or_default();
-    let port = request.uri().port_u16().unwrap_or(80);
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let tcp = TcpStream::connect((host, port))
-        .await
-        .map_err(|error| Unopened::tcp(&error))?;
-    tcp.set_nodelay(true).map_err(Unopened::new)?;
-    let config = WebSocketConfig::default()
-        .read_buffer_size(BUFFER_BYTES)
-        .write_buffer_size(write_buffer_bytes)
-        .max_write_buffer_size(write_buffer_bytes + MESSAGE_BYTES_MAX)
-        .max_message_size(Some(MESSAGE_BYTES_MAX))
-        .max_frame_size(Some(MESSAGE_BYTES_MAX));
-    let (socket, _) = client_async_with_config(request, MaybeTlsStream::Plain(tcp), Some(config))
-        .await
-        .map_err(no_handshake)?;
-    Ok(socket)
+/// What is said of an engine that has not read for so long.
+pub(crate) fn describe_unread(time: Duration) -> String {
+    let s = time.as_secs_f64();
+    format!("the engine has not read what it was sent for {s} s")
 }
 
 fn whole(payload: &[u8], as_text: bool) -> Whole {
@@ -439,74 +421,78 @@ fn whole(payload: &[u8], as_text: bool) -> Whole {
     })
 }
 
-/// Why there is a server, and no WebSocket.
-fn no_handshake(error: Error) -> Unopened {
-    let problem = error.to_string();
-    Unopened::new(match error {
-        Error::Http(answer) => format!(
-            "the handshake was answered with HTTP {}: there is a server of HTTP, and no WebSocket \
-             at this path, or it takes no more sessions",
-            answer.status()
-        ),
-        Error::Protocol(_) | Error::Io(_) => format!(
-            "the handshake was not answered as HTTP is ({problem}): does the port belong to \
-             something else, or speak TLS?"
-        ),
-        _ => problem,
-    })
-}
-
-/// Reads until the connection ends, and answers pings by doing so.
-async fn read(
-    mut stream: SplitStream<Socket>,
+/// What reads for a session.
+struct Reader {
     incoming: UnboundedSender<Incoming>,
+    held: Arc<Held>,
     name: String,
     transcript: Transcript,
-) {
-    let mut code = None;
-    let (mut frames, mut bytes) = (0, 0);
-    loop {
-        if frames > FRAMES_MAX || bytes > BYTES_MAX {
-            let note = format!("no longer listened to, after {frames} frames of {bytes} bytes");
-            transcript.add(&name, Direction::Note, note);
-            let _ = incoming.send(Incoming::Flooded);
-            return;
-        }
-        let message = match stream.next().await {
-            Some(Ok(message)) => message,
-            Some(Err(error)) => {
-                if !matches!(error, Error::ConnectionClosed | Error::AlreadyClosed) {
-                    transcript.add(&name, Direction::Note, format!("connection lost: {error}"));
+}
+
+impl Reader {
+    /// Reads until the connection ends, and answers pings by doing so.
+    async fn read(self, mut stream: SplitStream<Socket>) {
+        let mut code = None;
+        let (mut frames, mut bytes) = (0, 0);
+        loop {
+            let message = match stream.next().await {
+                Some(Ok(message)) => message,
+                Some(Err(error)) => {
+                    if !matches!(error, Error::ConnectionClosed | Error::AlreadyClosed) {
+                        self.note(Direction::Note, format!("connection lost: {error}"));
+                    }
+                    break;
                 }
-                break;
+                None => break,
+            };
+            frames += 1;
+            bytes += message.len();
+            let has_room = self.hear(message, &mut code);
+            if !has_room || frames > FRAMES_MAX || bytes > BYTES_MAX {
+                let note = format!("no longer listened to, after {frames} frames of {bytes} bytes");
+                self.note(Direction::Note, note);
+                let _ = self.incoming.send(Incoming::Flooded);
+                return;
             }
-            None => break,
-        };
-        frames += 1;
-        bytes += message.len();
-        let received = |text: String| transcript.add(&name, Direction::Received, text);
+        }
+        let _ = self.incoming.send(Incoming::Ended(code));
+    }
+
+    /// Passes on what has come; whether there was room for it.
+    fn hear(&self, message: Message, code: &mut Option<u16>) -> bool {
+        let received = |text: String| self.note(Direction::Received, text);
         match message {
-            Message::Text(text) => match Frame::read(&text) {
-                Ok(frame) => {
-                    received(frame.text.clone());
-                    let _ = incoming.send(Incoming::Frame(frame));
+            Message::Text(text) => {
+                if !self.held.add(in_memory(&text)) {
+                    received(text.to_string());
+                    return false;
                 }
-                Err(problem) => received(format!("{text}  ({problem})")),
-            },
+                match Frame::read(&text) {
+                    Ok(frame) => {
+                        received(frame.text.clone());
+                        let _ = self.incoming.send(Incoming::Frame(frame));
+                    }
+                    Err(problem) => received(format!("{text}  ({problem})")),
+                }
+            }
             Message::Binary(bytes) => received(format!("(binary frame of {} bytes)", bytes.len())),
             Message::Pong(payload) => {
                 received(format!("(WebSocket pong `{}`)", payload.escape_ascii()));
-                let _ = incoming.send(Incoming::Pong(payload));
+                let _ = self.incoming.send(Incoming::Pong(payload));
             }
             Message::Close(frame) => {
                 received(match &frame {
                     Some(frame) => format!("(Close {})", u16::from(frame.code)),
                     None => "(Close without a code)".to_owned(),
                 });
-                code = Some(frame.map_or(CLOSE_WITHOUT_A_CODE, |it| it.code.into()));
+                *code = Some(frame.map_or(CLOSE_WITHOUT_A_CODE, |it| it.code.into()));
             }
             Message::Ping(_) | Message::Frame(_) => {}
         }
+        true
     }
-    let _ = incoming.send(Incoming::Ended(code));
+
+    fn note(&self, direction: Direction, text: String) {
+        self.transcript.add(&self.name, direction, text);
+    }
 }

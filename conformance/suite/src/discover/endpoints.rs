@@ -16,7 +16,6 @@ use crate::{
     endpoint::{Answer, Behaviour, Callback, Endpoint, Endpoints, Kind},
     environment::Environment,
     frame::Frame,
-    session::Stop,
     transcript::Transcript,
 };
 
@@ -230,7 +229,7 @@ async fn listen(engine: &Engine, peer: &mut Peer, all: &mut [Served]) {
                     served.refused = served.refused.take().or(error);
                 }
             }
-            Err(Stop::Patience | Stop::Ended(_) | Stop::Flooded) => return,
+            Err(_) => return,
         }
     }
 }

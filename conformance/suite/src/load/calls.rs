@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, timeout_at},
-};
+use tokio::{task::JoinHandle, time::Instant};
 use uuid::Uuid;
 
 use super::{
     Figures, LoadError,
-    peer::{Heard, Peer},
+    peer::{ANSWER_CHARACTERS_MAX, Heard, Peer},
 };
+use crate::report::printable;
 
 /// How often it is tried whether the function is there.
 const TRIES_MAX: u128 = 1_000;
@@ -28,7 +26,6 @@ pub struct Calls {
     run: Uuid,
     begun: u128,
     data: String,
-    patience: Duration,
 }
 
 /// What came of many calls.
@@ -112,7 +109,6 @@ impl Calls {
             run,
             begun: 0,
             data: "x".repeat(payload_bytes),
-            patience,
         };
         calls.until_served().await?;
         Ok(calls)
@@ -129,20 +125,21 @@ impl Calls {
         let mut latencies = Vec::with_capacity(calls);
         let (mut lost, mut ended) = (0, 0);
         let began = Instant::now();
+        let mut deadline = self.caller.deadline();
         while ended < calls {
             while sent.len() < calls && sent.len() - ended < at_once {
                 sent.push(Instant::now());
                 self.call().await?;
             }
-            let deadline = Instant::now() + self.patience;
-            let Ok(frame) = timeout_at(deadline, self.caller.next()).await else {
-                break;
+            let frame = match self.caller.hear("the answer to a call", deadline).await {
+                Err(LoadError::Silent { .. }) => break,
+                frame => frame?,
             };
-            let frame = frame?;
             let Some((number, refusal)) = self.answered(&frame, first) else {
                 continue;
             };
             ended += 1;
+            deadline = self.caller.deadline();
             match (refusal, sent.get(number)) {
                 (None, Some(at)) => latencies.push(at.elapsed()),
                 (Some(_), _) | (None, None) => lost += 1,
@@ -179,17 +176,21 @@ impl Calls {
 
     /// Another session's registration may still be under way.
     async fn until_served(&mut self) -> Result<(), LoadError> {
-        let deadline = Instant::now() + self.patience;
+        let deadline = self.caller.deadline();
         let mut answer = String::new();
         while self.begun < TRIES_MAX && Instant::now() < deadline {
             let first = self.begun;
             self.call().await?;
+            let answered_by = self.caller.deadline();
             loop {
-                let frame = self.caller.hear("the answer to a call").await?;
+                let frame = self
+                    .caller
+                    .hear("the answer to a call", answered_by)
+                    .await?;
                 match self.answered(&frame, first) {
                     Some((_, None)) => return Ok(()),
                     Some((_, Some(refusal))) => {
-                        answer = refusal;
+                        answer = printable(&refusal, ANSWER_CHARACTERS_MAX);
                         break;
                     }
                     None => {}

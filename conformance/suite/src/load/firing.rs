@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::{Request, body::Bytes};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{
     Kind, LoadError, Registrations,
@@ -31,9 +31,12 @@ impl Registrations {
                     return Err(LoadError::Unreachable(format!("{http_url} is no URL")));
                 };
                 let client = exchange::client();
-                let (answered, called) =
-                    tokio::join!(client.request(request), called(&mut self.peer, &self.run));
+                let patience = self.peer.patience;
+                let asking = timeout(patience, client.request(request));
+                let (answered, called) = tokio::join!(asking, called(&mut self.peer, &self.run));
                 called?;
+                let what = "the answer to a request for an http trigger";
+                let answered = answered.map_err(|_| LoadError::Silent { what, patience })?;
                 let status = answered.map(|it| it.status());
                 let served = status.map_err(|error| LoadError::Unreachable(error.to_string()))?;
                 if !served.is_success() {
@@ -63,8 +66,9 @@ impl Registrations {
 
 /// Answers the next call of a function, and sees to it that the answer has been read.
 async fn called(peer: &mut Peer, function: &str) -> Result<(), LoadError> {
+    let deadline = peer.deadline();
     loop {
-        let frame = peer.hear("the call of a trigger").await?;
+        let frame = peer.hear("the call of a trigger", deadline).await?;
         let Some(call) = Heard::read(&frame) else {
             continue;
         };

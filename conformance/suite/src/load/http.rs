@@ -86,7 +86,14 @@ impl Requests {
         let Ok(response) = self.client.request(request).await else {
             return false;
         };
-        response.status().is_success() && response.into_body().collect().await.is_ok()
+        // Read to its end, however long it is, and not kept.
+        let (status, mut body) = (response.status(), response.into_body());
+        while let Some(part) = body.frame().await {
+            if part.is_err() {
+                return false;
+            }
+        }
+        status.is_success()
     }
 
     /// Ends the worker's session.

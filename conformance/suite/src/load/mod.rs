@@ -28,6 +28,8 @@ pub use self::{
 
 use std::time::Duration;
 
+use crate::session::describe_unread;
+
 /// Why a load could not be put on an engine.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LoadError {
@@ -38,13 +40,16 @@ pub enum LoadError {
     #[error("the engine ended a session{0}")]
     Ended(String),
     /// What had to come did not.
-    #[error("{what} did not come within {} s", .patience.as_secs())]
+    #[error("{what} did not come within {} s", .patience.as_secs_f64())]
     Silent {
         /// What had to come.
         what: &'static str,
         /// How long it was waited for.
         patience: Duration,
     },
+    /// The engine has stopped reading.
+    #[error("{}", describe_unread(*.0))]
+    Unread(Duration),
     /// What is loaded was refused.
     #[error("{what} was refused: {answer}")]
     Refused {

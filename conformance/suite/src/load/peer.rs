@@ -9,9 +9,15 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::LoadError;
-use crate::session::{self, HELLO, Socket};
+use crate::{
+    report::printable,
+    session::HELLO,
+    websocket::{self, Socket, reading_time},
+};
 
 const WRITE_BUFFER_BYTES: usize = 64 << 10;
+/// How much is told of an engine's own words.
+pub(super) const ANSWER_CHARACTERS_MAX: usize = 300;
 
 /// The fields that a load looks at.
 #[derive(Debug, Deserialize)]
@@ -46,7 +52,7 @@ impl<'f> Heard<'f> {
 #[derive(Debug)]
 pub(super) struct Peer {
     socket: Socket,
-    patience: Duration,
+    pub(super) patience: Duration,
 }
 
 impl Peer {
@@ -55,7 +61,7 @@ impl Peer {
         hello: bool,
         patience: Duration,
     ) -> Result<Self, LoadError> {
-        let opened = timeout(patience, session::open(url, WRITE_BUFFER_BYTES)).await;
+        let opened = timeout(patience, websocket::open(url, WRITE_BUFFER_BYTES)).await;
         let socket = opened
             .map_err(|_| LoadError::Unreachable(format!("{url} does not answer")))?
             .map_err(|why| LoadError::Unreachable(format!("{url}: {why}")))?;
@@ -68,12 +74,12 @@ impl Peer {
 
     /// Sends a frame with what is read or written next.
     pub(super) async fn send(&mut self, frame: String) -> Result<(), LoadError> {
-        let sent = self.socket.feed(Message::text(frame)).await;
-        sent.map_err(|error| ended(&error))
+        let sending = self.socket.feed(Message::text(frame));
+        while_read(self.patience, sending).await
     }
 
     pub(super) async fn flush(&mut self) -> Result<(), LoadError> {
-        self.socket.flush().await.map_err(|error| ended(&error))
+        while_read(self.patience, self.socket.flush()).await
     }
 
     /// The next text frame, whenever it comes.
@@ -95,11 +101,26 @@ impl Peer {
         }
     }
 
-    /// The next text frame, unless it takes too long.
-    pub(super) async fn hear(&mut self, what: &'static str) -> Result<Utf8Bytes, LoadError> {
+    /// When patience ends with what is asked for now.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.patience
+    }
+
+    /// The next text frame. Whoever waits for one of many keeps to one deadline: frames that
+    /// nobody has asked for do not put it off.
+    pub(super) async fn hear(
+        &mut self,
+        what: &'static str,
+        deadline: Instant,
+    ) -> Result<Utf8Bytes, LoadError> {
         let patience = self.patience;
-        let heard = timeout(patience, self.next()).await;
-        heard.unwrap_or(Err(LoadError::Silent { what, patience }))
+        let silent = LoadError::Silent { what, patience };
+        // What is there already would be heard for ever.
+        if Instant::now() > deadline {
+            return Err(silent);
+        }
+        let heard = timeout_at(deadline, self.next()).await;
+        heard.unwrap_or(Err(silent))
     }
 
     /// Answers the next frame, if it is a call: with a result, or with its own data.
@@ -167,8 +188,9 @@ impl Peer {
         what: &'static str,
         id: &str,
     ) -> Result<(), LoadError> {
+        let deadline = self.deadline();
         loop {
-            let frame = self.hear("the result of a registration").await?;
+            let frame = self.hear("the result of a registration", deadline).await?;
             let Some(heard) = Heard::read(&frame) else {
                 continue;
             };
@@ -181,7 +203,7 @@ impl Peer {
                 None => Ok(()),
                 Some(answer) => Err(LoadError::Refused {
                     what,
-                    answer: answer.to_owned(),
+                    answer: printable(answer, ANSWER_CHARACTERS_MAX),
                 }),
             };
         }
@@ -191,21 +213,23 @@ impl Peer {
     /// order has then seen all of it.
     pub(super) async fn fence(&mut self) -> Result<(), LoadError> {
         const PAYLOAD: &[u8] = b"fence";
-        let asked = self.socket.send(Message::Ping(PAYLOAD.into())).await;
-        asked.map_err(|error| ended(&error))?;
-        let deadline = Instant::now() + self.patience;
+        let asking = self.socket.send(Message::Ping(PAYLOAD.into()));
+        while_read(self.patience, asking).await?;
+        let deadline = self.deadline();
         loop {
+            let silent = LoadError::Silent {
+                what: "the answer to a WebSocket ping",
+                patience: self.patience,
+            };
+            if Instant::now() > deadline {
+                return Err(silent);
+            }
             match timeout_at(deadline, self.socket.next()).await {
                 Ok(Some(Ok(Message::Pong(payload)))) if *payload == *PAYLOAD => return Ok(()),
                 Ok(Some(Ok(_))) => {}
                 Ok(Some(Err(error))) => return Err(ended(&error)),
                 Ok(None) => return Err(LoadError::Ended(String::new())),
-                Err(_) => {
-                    return Err(LoadError::Silent {
-                        what: "the answer to a WebSocket ping",
-                        patience: self.patience,
-                    });
-                }
+                Err(_) => return Err(silent),
             }
         }
     }
@@ -217,6 +241,18 @@ impl Peer {
             }
         };
         let _ = timeout(self.patience, closing).await;
+    }
+}
+
+/// Waits until what is sent is on its way, unless the engine has stopped reading.
+async fn while_read(
+    patience: Duration,
+    sending: impl Future<Output = Result<(), Error>>,
+) -> Result<(), LoadError> {
+    let time_max = reading_time(patience);
+    match timeout(time_max, sending).await {
+        Ok(sent) => sent.map_err(|error| ended(&error)),
+        Err(_) => Err(LoadError::Unread(time_max)),
     }
 }
 

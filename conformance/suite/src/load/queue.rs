@@ -60,8 +60,9 @@ impl Messages {
 
     /// Waits for the next call, and answers it with what is sent next.
     async fn called(&mut self) -> Result<(), LoadError> {
+        let deadline = self.peer.deadline();
         loop {
-            let frame = self.peer.hear("the call of a queue trigger").await?;
+            let frame = (self.peer.hear("the call of a queue trigger", deadline)).await?;
             if let Some(call) = Heard::read(&frame)
                 && self.peer.answer(&call, Some("null")).await?
             {

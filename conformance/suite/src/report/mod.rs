@@ -249,7 +249,8 @@ impl Run<'_> {
 
 /// Text of a peer's, fit for a terminal: what is not seen, or changes how other text is seen, is
 /// shown as an escape.
-pub(crate) fn printable(text: &str, characters_max: usize) -> String {
+#[must_use]
+pub fn printable(text: &str, characters_max: usize) -> String {
     let mut shown = String::new();
     for (index, c) in text.chars().enumerate() {
         if index == characters_max {

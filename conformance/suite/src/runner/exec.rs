@@ -10,7 +10,7 @@ use crate::{
     case::{Action, Case, RawOpcode, Step},
     endpoint::Endpoint,
     exchange::Exchange,
-    session::{CLOSE_WITHOUT_A_CODE, ConnectError, Session, Stop},
+    session::{CLOSE_WITHOUT_A_CODE, ConnectError, Session, Stop, describe_unread},
     template::{Mismatch, Scope, TemplateError},
     transcript::{Direction, Transcript},
     verdict::Failure,
@@ -103,6 +103,7 @@ pub(crate) fn describe(stop: Stop, patience_ms: u128) -> String {
         }
         Stop::Ended(Some(code)) => format!("the engine ended the connection with code {code}"),
         Stop::Flooded => "the engine sent far more than anybody had asked for".to_owned(),
+        Stop::Unread(time) => describe_unread(time),
         Stop::Ended(None) => "the connection ended without a Close frame".to_owned(),
     }
 }
