@@ -48,10 +48,16 @@ pub(crate) fn main() -> ExitCode {
     };
     let exit = done.unwrap_or_else(|problem| {
         // If standard error is gone, there is nobody left to tell.
-        let _ = writeln!(io::stderr(), "error: {}", problem.message);
+        let _ = writeln!(io::stderr(), "error: {}", visible(&problem.message));
         problem.exit
     });
     ExitCode::from(exit as u8)
+}
+
+/// A message as a terminal may have it: the words of others are among it.
+fn visible(message: &str) -> String {
+    let lines = message.lines().map(|it| report::printable(it, usize::MAX));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// What people read, in colour if they want it.

@@ -9,9 +9,13 @@ use uuid::Uuid;
 use super::Engine;
 use crate::{
     frame::Frame,
+    report::printable,
     session::{ConnectError, Session, Stop},
     transcript::Transcript,
 };
+
+/// How much is told of an engine's own words.
+const CODE_CHARACTERS_MAX: usize = 80;
 
 /// One session, and what it has registered.
 pub(super) struct Peer {
@@ -114,9 +118,10 @@ impl Peer {
     }
 }
 
-/// The code of the error that a frame brings, if it brings one.
+/// The code of the error that a frame brings, if it brings one, fit for a terminal.
 pub(super) fn error_of(frame: &Frame) -> Option<String> {
     let error = frame.value.get("error").filter(|it| !it.is_null())?;
     let code = error.get("code").and_then(Value::as_str);
-    Some(code.unwrap_or("without a code").to_owned())
+    let code = code.unwrap_or("without a code");
+    Some(printable(code, CODE_CHARACTERS_MAX))
 }

@@ -13,11 +13,14 @@ use super::{
     shrink,
     step::{Answer, History, Step, in_words},
 };
+use crate::report::printable;
 
 /// How long a history that shows a difference is made shorter.
 const SHRINK_TIME_MAX: Duration = Duration::from_secs(5);
 /// How often a difference has to show again.
 const CONFIRMATIONS: u32 = 2;
+/// How much is told of an engine's own words.
+const CODE_CHARACTERS_MAX: usize = 80;
 
 /// Something that two engines do differently, and may.
 #[derive(Clone, Debug)]
@@ -204,7 +207,9 @@ fn in_short(seen: &Seen) -> String {
         Told::Success => "success".to_owned(),
         Told::Strangers => "the answer of another session".to_owned(),
         Told::Other => "another result".to_owned(),
-        Told::Error(Some(code)) => format!("the error `{code}`"),
+        Told::Error(Some(code)) => {
+            format!("the error `{}`", printable(code, CODE_CHARACTERS_MAX))
+        }
         Told::Error(None) => "an error without a code".to_owned(),
     };
     let mut words = vec![told];

@@ -11,6 +11,9 @@ use crate::{
     template::{KEY_FIELDS, Key, Mismatch, Scope, TemplateError, template_for_people, token},
 };
 
+/// How many of the frames are named that came instead of what was expected.
+const KINDS_MAX: usize = 10;
+
 /// What a frame is to one of several templates.
 enum Match {
     /// It is what the template of this index wants.
@@ -179,8 +182,13 @@ fn unwanted(template: &Value, frame: &Frame) -> Vec<Mismatch> {
 }
 
 fn kinds(frames: &[Frame]) -> String {
-    let kinds: Vec<String> = frames.iter().map(|it| format!("`{}`", it.kind())).collect();
-    kinds.join(", ")
+    let named = frames.iter().take(KINDS_MAX);
+    let named: Vec<String> = named.map(|it| format!("`{}`", it.kind())).collect();
+    let more = match frames.len().saturating_sub(KINDS_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    named.join(", ") + &more
 }
 
 /// Templates of which a frame is to match one.
