@@ -19,6 +19,7 @@ mod exploring_command;
 mod exploring_faults;
 mod faults;
 mod fuzz;
+mod hostile_engines;
 mod hostile_reports;
 mod init;
 mod lint;
