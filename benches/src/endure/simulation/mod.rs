@@ -135,13 +135,35 @@ mod tests {
         ForgetsEnds,
         LosesResponses,
         KeepsRequests,
+        DropsFunctions,
+        DropsTriggers,
+        DropsTypes,
     }
 
     impl Wrong {
         /// Every so often.
         fn now(&mut self) -> bool {
             self.seen += 1;
-            self.seen.is_multiple_of(100)
+            self.seen.is_multiple_of(20)
+        }
+    }
+
+    impl Wrong {
+        /// A frame that takes back what this one has registered.
+        fn drops(&mut self, input: Input<'_>) -> Option<String> {
+            let what = match self.what {
+                Fault::DropsFunctions => "function",
+                Fault::DropsTriggers => "trigger",
+                Fault::DropsTypes => "triggertype",
+                _ => return None,
+            };
+            let Input::Text { frame, .. } = input else {
+                return None;
+            };
+            let registers = format!(r#"{{"type":"register{what}","#);
+            let rest = frame.strip_prefix(&registers)?;
+            self.now()
+                .then(|| format!(r#"{{"type":"unregister{what}",{rest}"#))
         }
     }
 
@@ -154,6 +176,14 @@ mod tests {
             }
             let mut own = Vec::new();
             self.engine.handle(input, world, &mut own);
+            if let Some(frame) = self.drops(input)
+                && let Input::Text { session, .. } = input
+            {
+                let frame = &frame;
+                let silent = &mut Vec::new();
+                self.engine
+                    .handle(Input::Text { session, frame }, world, silent);
+            }
             for effect in own {
                 let is_answer = |frame: &str| frame.contains(r#""type":"invocationresult""#);
                 match (&effect, self.what) {
@@ -189,6 +219,9 @@ mod tests {
             Fault::ForgetsEnds,
             Fault::LosesResponses,
             Fault::KeepsRequests,
+            Fault::DropsFunctions,
+            Fault::DropsTriggers,
+            Fault::DropsTypes,
         ] {
             let wrong = || Wrong {
                 engine: Engine::default(),

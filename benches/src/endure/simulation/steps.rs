@@ -58,20 +58,15 @@ pub(super) fn step<M: Machine>(world: &mut World<M>, dice: &mut Dice) {
         180..260 => register_trigger(world, dice, by),
         260..300 => {
             let id = any(dice, &TRIGGERS);
-            world.send(
-                by,
-                &format!(r#"{{"type":"unregistertrigger","id":"{id}"}}"#),
-            );
+            world.unregister_trigger(by, id);
         }
         300..325 => {
-            let (what, id) = (
-                any(dice, &["register", "unregister"]),
-                any(dice, &TYPES[..2]),
-            );
-            world.send(
-                by,
-                &format!(r#"{{"type":"{what}triggertype","id":"{id}"}}"#),
-            );
+            let registers = dice.chance(50);
+            let id = any(dice, &TYPES[..2]);
+            match registers {
+                true => world.register_type(by, id),
+                false => world.unregister_type(by, id),
+            }
         }
         325..570 => invoke(world, dice, by),
         570..790 => answer_call(world, dice, by),

@@ -3,7 +3,7 @@
 mod checks;
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
 };
@@ -31,6 +31,8 @@ pub(super) struct Live {
     pub(super) worker_id: String,
     pub(super) token: String,
     pub(super) functions: BTreeSet<&'static str>,
+    /// Those of the engine's own types: what others come to depends on their providers.
+    triggers: BTreeSet<String>,
 }
 
 /// A trigger that its provider was told of.
@@ -65,6 +67,8 @@ pub(super) struct World<M> {
     /// Calls that workers were handed, by the engine's ids.
     pub(super) handed: Vec<(SessionId, String)>,
     pub(super) announced: Vec<Announced>,
+    /// Trigger types, with their providers.
+    types: BTreeMap<&'static str, SessionId>,
     /// Requests that are under way to endpoints, and since when.
     pub(super) requests: Vec<(Uuid, Duration)>,
     /// Requests that have been given up.
@@ -113,6 +117,7 @@ impl<M: Machine> World<M> {
             stopping: false,
             handed: Vec::new(),
             announced: Vec::new(),
+            types: BTreeMap::new(),
             requests: Vec::new(),
             given_up: Vec::new(),
             registering: None,
@@ -216,6 +221,30 @@ impl<M: Machine> World<M> {
         );
     }
 
+    pub(super) fn unregister_trigger(&mut self, by: SessionId, id: &str) {
+        if let Some(session) = self.live_mut(by) {
+            session.triggers.remove(id);
+        }
+        self.send(
+            by,
+            &format!(r#"{{"type":"unregistertrigger","id":"{id}"}}"#),
+        );
+    }
+
+    pub(super) fn register_type(&mut self, by: SessionId, id: &'static str) {
+        self.types.entry(id).or_insert(by);
+        let frame = format!(r#"{{"type":"registertriggertype","id":"{id}"}}"#);
+        self.send(by, &frame);
+    }
+
+    pub(super) fn unregister_type(&mut self, by: SessionId, id: &'static str) {
+        if self.types.get(id) == Some(&by) {
+            self.types.remove(id);
+        }
+        let frame = format!(r#"{{"type":"unregistertriggertype","id":"{id}"}}"#);
+        self.send(by, &frame);
+    }
+
     pub(super) fn request(&mut self, method: &str, target: &str, body: &[u8]) {
         self.exchanges += 1;
         self.counts.requests_in += 1;
@@ -281,10 +310,7 @@ impl<M: Machine> World<M> {
     pub(super) fn unregister_triggers(&mut self) {
         for session in self.session_ids() {
             for id in super::steps::TRIGGERS {
-                self.send(
-                    session,
-                    &format!(r#"{{"type":"unregistertrigger","id":"{id}"}}"#),
-                );
+                self.unregister_trigger(session, id);
             }
         }
     }
@@ -328,6 +354,7 @@ impl<M: Machine> World<M> {
         if self.gone.len() > REMEMBERED {
             self.gone.pop_front();
         }
+        self.types.retain(|_, provider| *provider != session);
         self.owed_answers.retain(|(owner, _), _| *owner != session);
         self.owed_registrations
             .retain(|(owner, _), _| *owner != session);

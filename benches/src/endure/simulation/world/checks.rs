@@ -1,6 +1,6 @@
 //! What comes out of the engine, and what must hold.
 
-use std::{borrow::Cow, collections::BTreeSet, hash::Hash, time::Duration};
+use std::{borrow::Cow, collections::BTreeSet, fmt::Debug, hash::Hash, time::Duration};
 
 use reference_core::{Effect, Machine, SessionId};
 use serde_json::Value;
@@ -68,27 +68,59 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// The engine's own lists: what is registered is what sessions that are there have registered.
+    /// The engine's own lists: each session has what it has registered, and nothing is of any other.
     pub(in super::super) fn compare_lists(&mut self) {
         let observer = self.connect();
-        let functions = self.list(observer, "functions");
-        let listed = ids(&functions, "functions", "function_id");
-        let served = self.live.iter().flat_map(|(_, it)| &it.functions);
-        let served: BTreeSet<String> = served.map(|id| (*id).to_owned()).collect();
-        if listed != served {
-            self.violated(format!("functions {listed:?}, and not {served:?}"));
-        }
+        let listed = self.list(observer, "functions");
+        let functions = self.live.iter().flat_map(|(_, it)| &it.functions);
+        let functions: BTreeSet<String> = functions.map(|id| (*id).to_owned()).collect();
+        self.compare(
+            "functions",
+            &ids(&listed, "functions", "function_id"),
+            &functions,
+        );
+
+        let listed = self.list(observer, "workers");
+        let served = self.live.iter().flat_map(|(_, it)| {
+            let functions = it.functions.iter();
+            functions.map(|id| (it.worker_id.clone(), (*id).to_owned()))
+        });
+        let served: BTreeSet<_> = served.collect();
+        self.compare(
+            "functions of workers",
+            &functions_of_workers(&listed),
+            &served,
+        );
+
+        let listed = self.list(observer, "registered-triggers");
+        let triggers = self.live.iter().flat_map(|(_, it)| {
+            let triggers = it.triggers.iter();
+            triggers.map(|id| (it.worker_id.clone(), id.clone()))
+        });
+        let triggers: BTreeSet<_> = triggers.collect();
+        self.compare("triggers", &built_in_triggers(&listed), &triggers);
         let workers: BTreeSet<String> = self
             .live
             .iter()
             .map(|(_, it)| it.worker_id.clone())
             .collect();
-        let triggers = self.list(observer, "registered-triggers");
-        let owners = ids(&triggers, "registered_triggers", "worker_id");
+        let owners = ids(&listed, "registered_triggers", "worker_id");
         if !owners.is_subset(&workers) {
             self.violated(format!("triggers of {owners:?}, and there are {workers:?}"));
         }
+
+        let listed = self.list(observer, "triggers");
+        let mut types = ids(&listed, "triggers", "id");
+        types.retain(|id| !is_built_in(id));
+        let provided: BTreeSet<String> = self.types.keys().map(|id| (*id).to_owned()).collect();
+        self.compare("trigger types", &types, &provided);
         self.disconnect(observer);
+    }
+
+    fn compare<T: Ord + Debug>(&mut self, what: &str, found: &BTreeSet<T>, wanted: &BTreeSet<T>) {
+        if found != wanted {
+            self.violated(format!("{what} {found:?}, and not {wanted:?}"));
+        }
     }
 
     fn list(&mut self, observer: SessionId, what: &str) -> Value {
@@ -177,6 +209,13 @@ impl<M: Machine> World<M> {
                 }
             }
             "triggerregistrationresult" => {
+                let is_built_in = heard.trigger_type.as_deref().is_some_and(is_built_in);
+                if is_built_in && heard.code().is_none() {
+                    let id = heard.id.as_deref().unwrap_or_default().to_owned();
+                    let own = self.live_mut(session);
+                    own.into_iter()
+                        .for_each(|own| _ = own.triggers.insert(id.clone()));
+                }
                 let key = (session, heard.id.unwrap_or_default().into_owned());
                 match self.owed_registrations.remove(&key) {
                     None => self.violated(format!("not asked for by {session:?}: {frame}")),
@@ -230,4 +269,39 @@ fn ids(list: &Value, field: &str, id: &str) -> BTreeSet<String> {
     let entries = list.get(field).and_then(Value::as_array);
     let ids = entries.into_iter().flatten().filter_map(|it| it.get(id));
     ids.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn is_built_in(trigger_type: &str) -> bool {
+    matches!(trigger_type, "http" | "cron" | "queue")
+}
+
+/// With the id of its worker each.
+fn functions_of_workers(list: &Value) -> BTreeSet<(String, String)> {
+    let workers = list.get("workers").and_then(Value::as_array);
+    let mut served = BTreeSet::new();
+    for worker in workers.into_iter().flatten() {
+        let functions = worker.get("functions").and_then(Value::as_array);
+        for function in functions.into_iter().flatten() {
+            served.insert((
+                text(worker, "id"),
+                function.as_str().unwrap_or_default().to_owned(),
+            ));
+        }
+    }
+    served
+}
+
+/// Likewise, of the engine's own types.
+fn built_in_triggers(list: &Value) -> BTreeSet<(String, String)> {
+    let triggers = list.get("registered_triggers").and_then(Value::as_array);
+    let triggers = triggers.into_iter().flatten();
+    triggers
+        .filter(|it| is_built_in(&text(it, "trigger_type")))
+        .map(|it| (text(it, "worker_id"), text(it, "id")))
+        .collect()
+}
+
+fn text(of: &Value, field: &str) -> String {
+    let text = of.get(field).and_then(Value::as_str);
+    text.unwrap_or_default().to_owned()
 }
