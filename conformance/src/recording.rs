@@ -1,6 +1,10 @@
 //! `conformance record`: a case from what a client and an engine say to each other.
 
-use std::{fs::OpenOptions, io::Write, path::Path};
+use std::{
+    fs::OpenOptions,
+    io::{self, Write},
+    path::Path,
+};
 
 use conformance_suite::{
     ledger::Ledger,
@@ -37,9 +41,17 @@ pub(crate) async fn record(args: &RecordArgs, out: &mut dyn Write) -> Result<Exi
         recorder.address()
     ))?;
     unless_closed(out.flush())?;
+    let full = recorder.full();
+    let tell_when_full = async {
+        let message = full.await;
+        // If standard error is gone, there is nobody left to tell.
+        let _ = writeln!(io::stderr(), "warning: {message}");
+        std::future::pending().await
+    };
     tokio::select! {
         () = recorder.over(args.sessions.into()) => {}
         () = interrupt.wait() => {}
+        () = tell_when_full => {}
     }
     let Some(recording) = recorder.recording(id, &clause) else {
         return Err(Problem::new(

@@ -43,13 +43,14 @@ impl Drop for Held {
 }
 
 /// About what a frame takes once it is read, which may be a hundred times its text.
-pub(crate) fn in_memory(text: &str) -> usize {
-    let of = |byte: u8| match byte {
+pub(crate) fn in_memory(text: impl AsRef<[u8]>) -> usize {
+    let text = text.as_ref();
+    let of = |byte: &u8| match byte {
         b'{' => OF_AN_OBJECT,
         b'[' | b',' | b':' => OF_A_VALUE,
         _ => 0,
     };
-    let beside: usize = text.bytes().map(of).sum();
+    let beside: usize = text.iter().map(of).sum();
     OF_AN_OBJECT + text.len() * OF_A_BYTE + beside
 }
 

@@ -1,11 +1,12 @@
 //! Engines that mean harm cannot hang the command, crash it, fill memory, or put anything on a
 //! terminal but what can be seen there.
 
+mod recording;
 mod server;
 
 use std::{
     fs,
-    io::Read,
+    io::{BufRead, BufReader, Read},
     process::Stdio,
     sync::mpsc::{self, RecvTimeoutError},
     thread,
@@ -34,16 +35,23 @@ struct Ended {
 /// Runs a command to its end. It has to come to one, in bounded memory, and to say nothing but
 /// what can be seen.
 fn watched(arguments: &[String]) -> Ended {
+    watched_with(arguments, |_| ())
+}
+
+/// Likewise; somebody hears the first line when it is there.
+fn watched_with(arguments: &[String], hear: impl FnOnce(&str) + Send + 'static) -> Ended {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut child = command(&arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let (out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     let (done, ended) = mpsc::channel::<()>();
     let out = thread::spawn(move || {
-        let mut text = String::new();
+        let (mut out, mut text) = (BufReader::new(out), String::new());
+        out.read_line(&mut text).unwrap();
+        hear(&text);
         out.read_to_string(&mut text).unwrap();
         drop(done);
         text

@@ -3,6 +3,7 @@
 mod http;
 mod ids;
 mod kinds;
+mod notes;
 mod proxy;
 mod scenes;
 mod script;
@@ -14,7 +15,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     net::SocketAddr,
-    sync::{Arc, PoisonError},
+    sync::Arc,
 };
 
 use serde::Serialize;
@@ -26,7 +27,8 @@ use tokio::{
 
 pub use self::transcript::{TranscriptError, Transcripts};
 use self::{
-    proxy::{Event, Noted, Notes, Upstream},
+    notes::Notes,
+    proxy::Upstream,
     script::{Scene, Script, Step, is_ping},
 };
 use crate::{case::Level, template::InReadingOrder};
@@ -50,7 +52,7 @@ pub enum RecordError {
 #[derive(Debug)]
 pub struct Recorder {
     address: SocketAddr,
-    notes: Notes,
+    notes: Arc<Notes>,
     ended: UnboundedReceiver<()>,
     server: JoinHandle<()>,
 }
@@ -71,7 +73,7 @@ impl Recorder {
         };
         let listening: io::Result<_> = listening.await;
         let (address, listener) = listening.map_err(|error| RecordError::Listen(listen, error))?;
-        let notes = Notes::default();
+        let notes = Arc::new(Notes::default());
         let (sender, ended) = mpsc::unbounded_channel();
         let server = tokio::spawn(proxy::serve(listener, upstream, Arc::clone(&notes), sender));
         Ok(Self {
@@ -93,27 +95,34 @@ impl Recorder {
         let mut ended = 0;
         while self.ended.recv().await.is_some() {
             ended += 1;
-            let connected = |it: &&Noted| it.event == Event::Connected;
-            if ended >= sessions && self.noted().iter().filter(connected).count() == ended {
+            if ended >= sessions && self.notes.connected() == ended {
                 return;
             }
+        }
+    }
+
+    /// Waits until so much was said that what follows is passed on, and not recorded; for people.
+    pub fn full(&self) -> impl Future<Output = String> + use<> {
+        let notes = Arc::clone(&self.notes);
+        async move {
+            notes.filled().await;
+            let mib = notes::BYTES_MAX >> 20;
+            format!(
+                "more was said than a case can be made of ({mib} MiB, as it lies in memory): what \
+                 follows is passed on, and not recorded"
+            )
         }
     }
 
     /// What was said so far, as a case; nothing if nothing was.
     #[must_use]
     pub fn recording(&self, id: &str, clause: &str) -> Option<Recording> {
-        let noted = self.noted().into_iter();
+        let noted = self.notes.noted().into_iter();
         let scenes = noted.map(Scene::Session).filter(|it| {
             // Pings keep a connection alive, whenever it pleases either side.
             !it.frame().is_some_and(|(_, frame)| is_ping(&frame))
         });
         Recording::of(&scenes.collect::<Vec<_>>(), id, clause, 0)
-    }
-
-    fn noted(&self) -> Vec<Noted> {
-        let notes = self.notes.lock();
-        notes.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -1,41 +1,28 @@
 //! Sitting between clients and an engine: every byte goes on, and what it says is noted.
 
-use std::{
-    io,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::mpsc::UnboundedSender,
+    time::timeout,
 };
 use tokio_tungstenite::tungstenite::http::Uri;
 
-use super::wire::{Reader, Said};
+use super::{
+    notes::{Event, Notes},
+    wire::{Reader, Said},
+};
 
 const HEAD_BYTES_MAX: usize = 64 << 10;
 const CHUNK_BYTES: usize = 16 << 10;
-
-/// Something that happened on a session, in the order in which it passed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Noted {
-    /// Which session, in the order of connection, from 0.
-    pub(super) session: usize,
-    pub(super) event: Event,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Event {
-    Connected,
-    FromClient(Said),
-    FromEngine(Said),
-    /// The client's side of the connection has ended.
-    ClientGone,
-}
-
-/// What was noted so far.
-pub(super) type Notes = Arc<Mutex<Vec<Noted>>>;
+/// How long an engine may go on when its client has left.
+const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long either side may read nothing of what the other says.
+const READING_TIME_MAX: Duration = Duration::from_secs(60);
+/// How long connecting to the engine may take, and shaking hands with it and the client.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// An engine's address.
 #[derive(Clone, Debug)]
@@ -67,7 +54,8 @@ impl Upstream {
     }
 
     pub(super) async fn connect(&self) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let connecting = TcpStream::connect((self.host.as_str(), self.port));
+        let stream = timeout(CONNECT_TIME_MAX, connecting).await??;
         stream.set_nodelay(true)?;
         Ok(stream)
     }
@@ -77,13 +65,14 @@ impl Upstream {
 pub(super) async fn serve(
     listener: TcpListener,
     upstream: Upstream,
-    notes: Notes,
+    notes: Arc<Notes>,
     ended: UnboundedSender<()>,
 ) {
     let mut session = 0;
     // A connection that fails before it is a session's is no part of the recording.
     while let Ok((client, _)) = listener.accept().await {
-        let Ok((client, engine)) = shake_hands(client, &upstream).await else {
+        let shaking = timeout(CONNECT_TIME_MAX, shake_hands(client, &upstream));
+        let Ok(Ok((client, engine))) = shaking.await else {
             continue;
         };
         let relay = Relay {
@@ -150,19 +139,25 @@ fn without_extensions(head: &str, target: &str) -> String {
 
 struct Relay {
     session: usize,
-    notes: Notes,
+    notes: Arc<Notes>,
 }
 
 impl Relay {
     async fn run(&self, client: TcpStream, engine: TcpStream) {
         let (from_client, to_client) = client.into_split();
         let (from_engine, to_engine) = engine.into_split();
-        let up = async {
+        let mut up = pin!(async {
             self.pass(from_client, to_engine, Event::FromClient).await;
             self.note(Event::ClientGone);
-        };
-        let down = self.pass(from_engine, to_client, Event::FromEngine);
-        tokio::join!(up, down);
+        });
+        let mut down = pin!(self.pass(from_engine, to_client, Event::FromEngine));
+        tokio::select! {
+            () = &mut down => up.await,
+            () = &mut up => {
+                // Nobody hears it any more, but it is part of what was said.
+                let _ = timeout(LAST_WORDS_TIME_MAX, down).await;
+            }
+        }
     }
 
     /// Passes bytes on until their side ends, and the end as well.
@@ -180,10 +175,13 @@ impl Relay {
                 _ => break,
             };
             // Noted before it is passed on, so that what answers it is noted after it.
-            for said in reader.read(bytes) {
-                self.note(event(said));
+            if !self.notes.is_full() {
+                for said in reader.read(bytes) {
+                    self.note(event(said));
+                }
             }
-            if to.write_all(bytes).await.is_err() {
+            let passing = timeout(READING_TIME_MAX, to.write_all(bytes));
+            if !matches!(passing.await, Ok(Ok(()))) {
                 break;
             }
         }
@@ -191,11 +189,7 @@ impl Relay {
     }
 
     fn note(&self, event: Event) {
-        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.push(Noted {
-            session: self.session,
-            event,
-        });
+        self.notes.note(self.session, event);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{
-    proxy::{Event, Noted},
+    notes::{Event, Noted},
     script::Scene,
     wire::Said,
 };

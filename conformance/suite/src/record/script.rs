@@ -12,7 +12,7 @@ use super::{
     http::Body,
     ids::Ids,
     kinds::of_type,
-    proxy::{Event, Noted},
+    notes::{Event, Noted},
     together::together,
     wire::Said,
 };

@@ -107,7 +107,7 @@ async fn serve(mut tcp: TcpStream, manner: Manner) -> Option<()> {
         }
         Manner::DenseFrames(bytes) => {
             let dense = r#"{"":0},"#.repeat(bytes / 8);
-            let dense = format!(r#"{{"type":"pong","data":[{dense}0]}}"#);
+            let dense = format!(r#"{{"type":"workerregistered","data":[{dense}0]}}"#);
             endless(tcp, b"", &frame(0x81, dense.as_bytes())).await
         }
         Manner::NeverCloses => answers_on(tcp).await,
