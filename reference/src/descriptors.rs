@@ -6,12 +6,11 @@ pub(crate) fn make_room(needed: u64) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    let wanted = Rlimit {
-        current: maximum,
-        maximum,
-    };
-    // Where it may not be as many after all, there are as many as before.
-    let _ = setrlimit(Resource::Nofile, wanted);
+    let raise = |current| setrlimit(Resource::Nofile, Rlimit { current, maximum });
+    // Some systems say that there is no limit, and give less. There may be as many as before.
+    if raise(maximum).is_err() {
+        let _ = raise(Some(needed));
+    }
     if let Some(most) = getrlimit(Resource::Nofile)
         .current
         .filter(|it| *it < needed)
