@@ -283,8 +283,9 @@ impl Bounds {
 
     /// How many files and connections may come to be open at once.
     pub(crate) fn descriptors(&self) -> u64 {
-        // Listeners, the log, the runtime's own, and files that are read on the way.
-        const OTHERS: u64 = 64;
+        // Connections to endpoints that are kept; and listeners, the log, the runtime's own, and
+        // files that are read on the way.
+        const OTHERS: u64 = 32 * 32 + 64;
 
         let connections = [
             self.sessions_max,

@@ -14,6 +14,7 @@
 //! ```
 
 mod access;
+mod clients;
 mod connection;
 mod fault;
 mod handshake;

@@ -12,25 +12,21 @@ use reference_core::{
     Exhausted, HeaderText, HttpOutcome, HttpRequest, Method, OutboundPolicy, SessionId,
 };
 use reqwest::{
-    Client, Response,
+    Response,
     dns::{Addrs, Name, Resolve, Resolving},
     header::{HeaderMap, HeaderName, HeaderValue},
-    redirect,
 };
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
-use tokio::{sync::OnceCell, task_local};
+use tokio::task_local;
 use url::Host;
 
 use crate::{
     Limits, Resolver,
+    clients::Clients,
     fault::{self, NotAllowed},
     lookup::LookUps,
     payload::Payload,
     share::{Bounded, Share},
 };
-
-const IDLE_TIME_MAX: Duration = Duration::from_secs(60);
-const IDLE_CONNECTIONS_MAX: usize = 32;
 
 task_local! {
     /// For whom the present task makes a request.
@@ -40,13 +36,11 @@ task_local! {
 /// Makes requests. How long one may take is the engine's affair, which cancels it.
 pub(crate) struct Outbound {
     policy: Arc<OutboundPolicy>,
-    look_ups: Arc<LookUps>,
     connect_time_max: Duration,
     response_bytes_max: usize,
     /// The answers that are being read, in bytes.
     answers: Bounded,
-    /// Made for the first request: reading the system's certificates takes a while.
-    client: OnceCell<Client>,
+    clients: Clients<PolicyResolver>,
 }
 
 /// What came of a request.
@@ -85,16 +79,20 @@ impl Outbound {
         resolver: Box<dyn Resolver>,
         limits: &Limits,
     ) -> Self {
-        Self {
-            policy: Arc::new(policy),
+        let policy = Arc::new(policy);
+        let resolver = PolicyResolver {
+            policy: Arc::clone(&policy),
             look_ups: Arc::new(LookUps::new(resolver.into(), limits)),
+        };
+        Self {
+            policy,
             connect_time_max: limits.connect_time_max,
             response_bytes_max: limits.response_bytes_max,
             answers: Bounded::new(
                 limits.responses_bytes_max,
                 limits.responses_bytes_per_session_max,
             ),
-            client: OnceCell::new(),
+            clients: Clients::new(resolver, limits.connect_time_max),
         }
     }
 
@@ -106,7 +104,7 @@ impl Outbound {
 
     async fn attempt(&self, request: HttpRequest) -> Result<Outcome, String> {
         self.check_host(&request)?;
-        let client = self.client().await?;
+        let client = self.clients.of(request.url.expose()).await?;
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
@@ -147,20 +145,6 @@ impl Outbound {
 
     fn fault(&self, error: &reqwest::Error) -> String {
         fault::in_words(error, self.connect_time_max)
-    }
-
-    /// Reading the system's certificates must not hold up the sessions.
-    async fn client(&self) -> Result<&Client, String> {
-        let made = self.client.get_or_try_init(|| async {
-            let resolver = PolicyResolver {
-                policy: Arc::clone(&self.policy),
-                look_ups: Arc::clone(&self.look_ups),
-            };
-            let connect_time_max = self.connect_time_max;
-            let making = tokio::task::spawn_blocking(move || client(resolver, connect_time_max));
-            making.await.map_err(|error| error.to_string())?
-        });
-        made.await
     }
 
     /// A name is checked again once it has been resolved; an address never is.
@@ -216,43 +200,9 @@ fn headers(given: &[(String, HeaderText)]) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-fn client(resolver: PolicyResolver, connect_time_max: Duration) -> Result<Client, String> {
-    Client::builder()
-        .tls_backend_preconfigured(tls()?)
-        .dns_resolver(resolver)
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        // Whatever other crates make of the library: an answer is as large as it comes.
-        .no_gzip()
-        .no_brotli()
-        .no_deflate()
-        .no_zstd()
-        .referer(false)
-        .user_agent(concat!("reference/", env!("CARGO_PKG_VERSION")))
-        // Also of a connection that nobody waits for any more, since another came free first.
-        .connect_timeout(connect_time_max)
-        .pool_idle_timeout(IDLE_TIME_MAX)
-        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-        .build()
-        .map_err(|error| fault::in_words(&error, connect_time_max))
-}
-
-/// The system's certificates and the bundled ones: a machine without any still reaches the
-/// public internet, and one with its own trusts those as well.
-fn tls() -> Result<ClientConfig, String> {
-    let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
-}
-
 /// Resolves names, and leaves out what the policy does not allow: whatever a name pointed to
 /// before, this is where the connection goes.
+#[derive(Clone)]
 struct PolicyResolver {
     policy: Arc<OutboundPolicy>,
     look_ups: Arc<LookUps>,

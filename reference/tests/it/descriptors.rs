@@ -87,11 +87,11 @@ async fn it_warns_if_the_bounds_allow_for_more_connections_than_the_system() {
     for (arguments, warning) in [
         (
             &[][..],
-            Some("200 files and connections may be open at once"),
+            Some("2000 files and connections may be open at once"),
         ),
         (BOUNDS, None),
     ] {
-        let (child, _) = start_as(limited("-n 200", arguments)).await;
+        let (child, _) = start_as(limited("-n 2000", arguments)).await;
         signal(&child, "TERM").await;
         let (_, log) = finish(child).await;
         assert!(log.contains(warning.unwrap_or("stopped")), "{log}");
