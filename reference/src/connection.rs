@@ -6,7 +6,7 @@ use std::{
     io,
     net::{Shutdown, SocketAddr},
     sync::Arc,
-    task::Poll,
+    task::{Poll, ready},
     time::Duration,
 };
 
@@ -16,7 +16,6 @@ use socket2::SockRef;
 use tokio::{
     net::TcpStream,
     sync::{Notify, Semaphore, watch},
-    task::yield_now,
     time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_tungstenite::{
@@ -37,7 +36,7 @@ use crate::{
     outbox::{News, Outbox, Unwritten, Wire},
     places::Place,
     transport::Transport,
-    turn::{Crowd, Turn},
+    turn::{Crowd, TURN_FRAMES_MAX, Turn},
 };
 
 pub(crate) const BUFFER_BYTES: usize = 8 << 10;
@@ -236,6 +235,7 @@ impl<'a> Connection<'a> {
             if paused {
                 // Nothing that it says is heard; what bounds this is the time for taking nothing.
                 pulse.heard();
+                turn.end(false);
             }
             tokio::select! {
                 // What has been answered is written before more is read, a Close frame above all.
@@ -257,9 +257,7 @@ impl<'a> Connection<'a> {
                 next = self.read(socket, &mut intake, &mut unwritten, &mut turn), if readable && !paused => {
                     pulse.heard();
                     match next {
-                        Next::Rest => {}
-                        // A peer that sends without end is served in turn with all others.
-                        Next::More => yield_now().await,
+                        Next::Rest | Next::More => {}
                         Next::Unreadable => readable = false,
                         Next::End => return End::Peer,
                     }
@@ -289,7 +287,8 @@ impl<'a> Connection<'a> {
             if !self.outbox.reads_on() {
                 return Poll::Ready(Next::Rest);
             }
-            let may_have_more = intake.fill(socket, cx, turn.frames());
+            ready!(turn.poll_begin(cx));
+            let may_have_more = intake.fill(socket, cx, TURN_FRAMES_MAX);
             if intake.is_empty() {
                 self.shared.hub.make_room_for_messages();
                 turn.end(false);

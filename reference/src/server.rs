@@ -151,7 +151,7 @@ impl Server {
             gate: Gate::new(options.access, address.ip()),
             tls: options.tls,
             seats: Arc::new(Semaphore::new(sessions_max)),
-            crowd: Crowd::default(),
+            crowd: Crowd::new(),
             ended: Notify::new(),
         });
         let (serving, stop_serving) = (Arc::clone(&shared), stopped.clone());
