@@ -11,6 +11,7 @@ mod engine;
 mod figures;
 mod ledger;
 mod peer;
+mod processors;
 mod simulation;
 mod system;
 mod trials;
