@@ -1,11 +1,31 @@
 //! Endpoints that speak HTTP.
 
-use std::{net::TcpListener, sync::Arc, thread, time::Duration};
+use std::{io, net::TcpListener, sync::Arc, time::Duration};
 
-use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::CONTENT_TYPE,
+    http,
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
+use tokio::{
+    net::TcpStream,
+    sync::Semaphore,
+    task::{JoinHandle, JoinSet},
+    time::sleep,
+};
 
-use super::{Behaviour, Received, Registry};
+use super::{BODY_BYTES_MAX, Behaviour, Received, Registry, Served};
 use crate::transcript::{Answered, Direction};
+
+/// Connections beyond these wait: each may bring a body.
+const CONNECTIONS_MAX: usize = 512;
 
 /// An answer, filled in.
 #[derive(Clone, Debug)]
@@ -18,77 +38,131 @@ pub(crate) struct Answer {
 }
 
 /// One server for all of them; there until it is dropped.
-pub(super) struct HttpServer(Option<MockServer>);
+pub(super) struct HttpServer {
+    port: u16,
+    accepting: JoinHandle<()>,
+}
 
 impl HttpServer {
-    pub(super) async fn start(listener: TcpListener, registry: &Arc<Registry>) -> Self {
-        let server = MockServer::builder()
-            .listener(listener)
-            .disable_request_recording()
-            .start()
-            .await;
-        Mock::given(any())
-            .respond_with(Responder(Arc::clone(registry)))
-            .mount(&server)
-            .await;
-        Self(Some(server))
+    pub(super) fn start(listener: TcpListener, registry: &Arc<Registry>) -> io::Result<Self> {
+        let port = listener.local_addr()?.port();
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let accepting = tokio::spawn(accept(listener, Arc::clone(registry)));
+        Ok(Self { port, accepting })
     }
 
     pub(super) fn port(&self) -> u16 {
-        self.0.as_ref().map_or(0, |it| it.address().port())
+        self.port
     }
 }
 
 impl Drop for HttpServer {
-    /// It blocks on a lock of the runtime's, which may never be had within a task that has used
-    /// up its turn: it would spin for ever.
     fn drop(&mut self) {
-        let server = self.0.take();
-        // Where there is no thread to be had, it is dropped here.
-        let _ = thread::Builder::new().spawn(move || drop(server));
+        self.accepting.abort();
     }
 }
 
-struct Responder(Arc<Registry>);
+async fn accept(listener: tokio::net::TcpListener, registry: Arc<Registry>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    // The semaphore is never closed.
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        // Whatever is wrong with one connection is not wrong with the next.
+        let Ok((tcp, _)) = listener.accept().await else {
+            continue;
+        };
+        let registry = Arc::clone(&registry);
+        connections.spawn(async move {
+            converse(tcp, registry).await;
+            drop(place);
+        });
+        while connections.try_join_next().is_some() {}
+    }
+}
 
-impl Respond for Responder {
-    fn respond(&self, request: &Request) -> ResponseTemplate {
-        let url = &request.url;
-        let target = match url.query() {
-            Some(query) => format!("{}?{query}", url.path()),
-            None => url.path().to_owned(),
-        };
-        let Some((served, below)) = self.0.find(&target) else {
-            return ResponseTemplate::new(404);
-        };
-        let headers = request.headers.iter();
-        let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
-        let method = request.method.as_str();
-        let received = Received::new(method, below, headers, request.body.clone());
-        let before = served.receive(received);
-        let Behaviour::Answers(answers) = &served.behaviour else {
-            return ResponseTemplate::new(404);
-        };
-        match answers.get(before).or(answers.last()) {
-            Some(answer) => {
-                served.note(Direction::Sent, answer.describe());
-                answer.template()
-            }
-            None => ResponseTemplate::new(404),
+/// Answers all requests of a connection, in whichever version of HTTP it begins with.
+async fn converse(tcp: TcpStream, registry: Arc<Registry>) {
+    let _ = tcp.set_nodelay(true);
+    let service = service_fn(move |request| answer(request, Arc::clone(&registry)));
+    let server = auto::Builder::new(TokioExecutor::new());
+    // An engine may leave at any time.
+    let _ = server.serve_connection(TokioIo::new(tcp), service).await;
+}
+
+/// The answer to a request, once it is due. A request that does not come whole, or is larger than
+/// any that a case lets an engine make, ends its connection.
+async fn answer(
+    request: Request<Incoming>,
+    registry: Arc<Registry>,
+) -> Result<Response<Full<Bytes>>, io::Error> {
+    let (head, body) = request.into_parts();
+    let target = head.uri.path_and_query().map_or("/", |it| it.as_str());
+    let Some((served, below)) = registry.find(target) else {
+        return Ok(nothing());
+    };
+    let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
+        Ok(body) => body.to_bytes().to_vec(),
+        Err(error) => {
+            let note = format!(
+                "a request was not read to its end ({error}; up to {} MiB are), and its \
+                 connection ended",
+                BODY_BYTES_MAX >> 20
+            );
+            served.note(Direction::Note, note);
+            return Err(io::Error::other(error));
         }
+    };
+    let headers = head.headers.iter();
+    let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let received = Received::new(head.method.as_str(), below, headers, body);
+    match served.next_answer(received) {
+        Some(answer) => {
+            sleep(answer.delay).await;
+            answer.response().map_err(|error| {
+                let note = format!("the answer of the case is none: {error}");
+                served.note(Direction::Note, note);
+                io::Error::other(error)
+            })
+        }
+        None => Ok(nothing()),
+    }
+}
+
+fn nothing() -> Response<Full<Bytes>> {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+impl Served {
+    /// Notes a request, and the answer that it gets.
+    fn next_answer(&self, request: Received) -> Option<&Answer> {
+        let before = self.receive(request);
+        let Behaviour::Answers(answers) = &self.behaviour else {
+            return None;
+        };
+        let answer = answers.get(before).or(answers.last())?;
+        self.note(Direction::Sent, answer.describe());
+        Some(answer)
     }
 }
 
 impl Answer {
-    fn template(&self) -> ResponseTemplate {
-        let mut template = ResponseTemplate::new(self.status).set_delay(self.delay);
-        if let Some((body, media_type)) = &self.body {
-            template = template.set_body_raw(body.as_bytes(), media_type);
+    /// # Errors
+    ///
+    /// If a case says what cannot be said in HTTP.
+    fn response(&self) -> Result<Response<Full<Bytes>>, http::Error> {
+        let mut response = Response::builder().status(self.status);
+        let named = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
+        let body = self.body.as_ref();
+        if let Some((_, media_type)) = body.filter(|_| !self.headers.iter().any(named)) {
+            response = response.header(CONTENT_TYPE, *media_type);
         }
         for (name, value) in &self.headers {
-            template = template.insert_header(name.as_str(), value.as_str());
+            response = response.header(name, value);
         }
-        template
+        let text = body.map_or_else(String::new, |(text, _)| text.clone());
+        response.body(Full::from(text))
     }
 
     pub(super) fn whole(&self) -> Answered {

@@ -7,6 +7,8 @@ mod http;
 mod proof;
 mod raw;
 mod request;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,
@@ -32,6 +34,9 @@ use crate::{
 
 /// More requests of one endpoint are answered, but not kept.
 const REQUESTS_MAX: usize = 1_000;
+const KEPT_BYTES_MAX: usize = 16 << 20;
+/// A request with a larger body is not read to its end. No case lets an engine send one.
+const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// How the engine reaches the endpoints.
 #[derive(Clone, Debug)]
@@ -102,15 +107,13 @@ impl Endpoints {
                 port => port.wrapping_add(1),
             },
         );
-        let http = HttpServer::start(listen(callback.bind)?, &registry).await;
-        let raw = RawServer::start(listen(next)?, &registry).map_err(|source| EndpointsError {
-            address: next,
-            source,
-        })?;
+        let failed = |address| move |source| EndpointsError { address, source };
+        let http = HttpServer::start(listen(callback.bind)?, &registry);
+        let raw = RawServer::start(listen(next)?, &registry);
         Ok(Self {
             registry,
-            http,
-            raw,
+            http: http.map_err(failed(callback.bind))?,
+            raw: raw.map_err(failed(next))?,
             host: callback.host(),
         })
     }
@@ -148,6 +151,7 @@ impl Endpoints {
             name: name.to_owned(),
             behaviour,
             asked: AtomicUsize::new(0),
+            kept_bytes: AtomicUsize::new(0),
             requests: sender,
             variables: variables.clone(),
             transcript: transcript.clone(),
@@ -264,6 +268,8 @@ struct Served {
     name: String,
     behaviour: Behaviour,
     asked: AtomicUsize,
+    /// How much of what was received is kept.
+    kept_bytes: AtomicUsize,
     requests: UnboundedSender<Received>,
     variables: BTreeMap<String, String>,
     transcript: Transcript,
@@ -273,7 +279,9 @@ impl Served {
     /// Notes a request; how many there were before it.
     fn receive(&self, request: Received) -> usize {
         let before = self.asked.fetch_add(1, Ordering::Relaxed);
-        if before < REQUESTS_MAX {
+        let bytes = request.bytes();
+        let kept_bytes = self.kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if before < REQUESTS_MAX && kept_bytes <= KEPT_BYTES_MAX {
             let whole = request.whole(&self.variables).map(Whole::Received);
             let (name, shown) = (&self.name, request.describe());
             self.transcript

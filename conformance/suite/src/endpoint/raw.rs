@@ -9,11 +9,10 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use super::{Behaviour, Received, Registry, Served};
+use super::{BODY_BYTES_MAX, Behaviour, Received, Registry, Served};
 use crate::{case::RawPart, transcript::Direction};
 
 const HEAD_BYTES_MAX: usize = 64 << 10;
-const BODY_BYTES_MAX: usize = 1 << 20;
 const HEADERS_MAX: usize = 128;
 /// How long an engine may take to send its request, and how long one that says no more is kept.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(10);

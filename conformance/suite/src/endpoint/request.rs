@@ -97,6 +97,13 @@ impl Received {
         Some(value)
     }
 
+    /// How much of it is kept.
+    pub(super) fn bytes(&self) -> usize {
+        let headers = self.headers.iter();
+        let headers: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
+        self.body.len() + self.below.len() + headers
+    }
+
     /// For people: the request's line, headers and body.
     pub(crate) fn describe(&self) -> String {
         let headers: Vec<String> = self
