@@ -11,11 +11,12 @@ use std::{
     time::Duration,
 };
 
-use conformance_suite::{environment::Environment, runner::Context};
+use conformance_suite::{environment::Environment, report::printable, runner::Context};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader},
     net::TcpSocket,
     process::{Child, Command},
+    task::JoinSet,
     time::{Instant, sleep, timeout},
 };
 
@@ -30,6 +31,8 @@ const LINE_CHARACTERS_MAX: usize = 400;
 /// somebody else's before the engine has taken it.
 const PORTS: Range<u16> = 20_000..32_000;
 const PORT_ATTEMPTS: usize = 1_000;
+/// How long what it has said is waited for once it has ended.
+const LAST_WORDS_TIME_MAX: Duration = Duration::from_millis(500);
 /// How often it is looked whether the engine listens.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long it may take to end once it was asked to.
@@ -43,6 +46,8 @@ pub(crate) struct Spawned {
     #[cfg(unix)]
     group: Option<i32>,
     said: Said,
+    /// Those who listen to it, up to the end of what it says.
+    listeners: JoinSet<()>,
     pub(crate) url: String,
     pub(crate) http_url: Option<String>,
 }
@@ -93,13 +98,15 @@ impl Spawned {
             )
         })?;
         let said = Said::default();
-        said.listen_to(child.stdout.take());
-        said.listen_to(child.stderr.take());
+        let mut listeners = JoinSet::new();
+        said.listen_to(child.stdout.take(), &mut listeners);
+        said.listen_to(child.stderr.take(), &mut listeners);
         Ok(Self {
             #[cfg(unix)]
             group: child.id().and_then(|id| i32::try_from(id).ok()),
             child,
             said,
+            listeners,
             url: format!("ws://127.0.0.1:{port}"),
             http_url: has(HTTP_PORT).then(|| format!("http://127.0.0.1:{http_port}")),
         })
@@ -121,7 +128,8 @@ impl Spawned {
     ) -> Result<(), Problem> {
         let deadline = Instant::now() + patience;
         loop {
-            if let Some(how) = self.has_ended() {
+            if self.has_ended().is_some() {
+                let how = self.ended().await;
                 let message = format!("the engine ended before it listened: {how}");
                 return Err(Problem::new(Exit::Unreachable, message));
             }
@@ -148,7 +156,11 @@ impl Spawned {
 
     /// Waits until it has ended by itself; how, with its last words.
     pub(crate) async fn ended(&mut self) -> String {
-        match self.child.wait().await {
+        let ended = self.child.wait().await;
+        // What it has started may hold the other ends for longer than it lives.
+        let heard_out = async { while self.listeners.join_next().await.is_some() {} };
+        let _ = timeout(LAST_WORDS_TIME_MAX, heard_out).await;
+        match ended {
             Ok(status) => format!("{status}{}", self.said.at_last()),
             Err(error) => error.to_string(),
         }
@@ -191,14 +203,16 @@ enum Signal {
 }
 
 impl Said {
-    fn listen_to(&self, pipe: Option<impl AsyncRead + Unpin + Send + 'static>) {
+    fn listen_to(
+        &self,
+        pipe: Option<impl AsyncRead + Unpin + Send + 'static>,
+        listeners: &mut JoinSet<()>,
+    ) {
         let Some(pipe) = pipe else { return };
         let said = self.clone();
-        tokio::spawn(async move {
-            let mut lines = BufReader::new(pipe).split(b'\n');
-            while let Ok(Some(line)) = lines.next_segment().await {
-                let line = String::from_utf8_lossy(&line);
-                let line = line.chars().take(LINE_CHARACTERS_MAX).collect();
+        listeners.spawn(async move {
+            let mut pipe = BufReader::new(pipe);
+            while let Some(line) = next_line(&mut pipe).await {
                 let mut kept = said.0.lock().unwrap_or_else(PoisonError::into_inner);
                 if kept.len() == LINES_MAX {
                     kept.pop_front();
@@ -212,12 +226,37 @@ impl Said {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = kept
             .iter()
-            .map(|line| format!("\n  | {}", line.escape_debug()));
+            .map(|line| format!("\n  | {}", printable(line, LINE_CHARACTERS_MAX)));
         match kept.is_empty() {
             true => "; it said nothing".to_owned(),
             false => format!("; its last words:{}", lines.collect::<String>()),
         }
     }
+}
+
+/// The beginning of the next line, however long that is.
+async fn next_line(pipe: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
+    // Characters take up to four bytes.
+    const BYTES_MAX: usize = 4 * LINE_CHARACTERS_MAX;
+    let (mut line, mut began) = (Vec::new(), false);
+    loop {
+        let piece = pipe.fill_buf().await.ok()?;
+        if piece.is_empty() {
+            break;
+        }
+        began = true;
+        let end = piece.iter().position(|it| *it == b'\n');
+        let (text, read) = piece.split_at(end.unwrap_or(piece.len()));
+        let room = BYTES_MAX - line.len();
+        line.extend(text.iter().take(room));
+        let length = text.len() + read.len().min(1);
+        pipe.consume(length);
+        if end.is_some() {
+            break;
+        }
+    }
+    let text = String::from_utf8_lossy(&line);
+    began.then(|| text.chars().take(LINE_CHARACTERS_MAX).collect())
 }
 
 /// Two ports that are free, and that the system gives to nobody before the engine listens there.
@@ -250,6 +289,19 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+
+    #[tokio::test]
+    async fn lines_are_kept_up_to_a_length() {
+        let long = "ü".repeat(1_000_000);
+        let text = format!("first\r\n\n{long}\n\u{1b}[2J last");
+        let mut pipe = BufReader::new(text.as_bytes());
+        let mut lines = Vec::new();
+        while let Some(line) = next_line(&mut pipe).await {
+            lines.push(line);
+        }
+        let beginning = "ü".repeat(LINE_CHARACTERS_MAX);
+        assert_eq!(lines, ["first\r", "", &beginning, "\u{1b}[2J last"]);
+    }
 
     #[test]
     fn the_two_ports_are_never_one_nor_any_that_the_system_gives_away() {

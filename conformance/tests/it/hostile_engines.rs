@@ -246,3 +246,23 @@ async fn words_that_act_on_a_reader_are_shown_and_do_nothing() {
         assert_eq!(unseen, None, "{text}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn the_last_words_of_an_engine_are_shown_and_do_nothing() {
+    let words =
+        r"printf '\033]0;owned\007\033[2J\302\233\177\342\200\256\377\r\nplain' >&2; exit 1";
+    let run = ["run", "--", "sh", "-c", &format!("{words} #{{port}}")].map(str::to_owned);
+    let Ended { code, err, .. } = watched(&run);
+    assert_eq!(code, Some(3), "{err}");
+    let shown =
+        "  | \\u{1b}]0;owned\\u{7}\\u{1b}[2J\\u{9b}\\u{7f}\\u{202e}\u{fffd}\\r\n  | plain\n";
+    assert!(err.ends_with(shown), "{err}");
+    // A line without end, and an end without a word.
+    let endless = ["run", "--start-time-s", "1", "--", "sh", "-c", ENDLESS].map(str::to_owned);
+    let Ended { code, err, .. } = watched(&endless);
+    assert_eq!(code, Some(3), "{err}");
+}
+
+#[cfg(unix)]
+const ENDLESS: &str = "exec cat /dev/zero # {port}";

@@ -5,8 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use conformance_suite::{
     case::Level,
+    expectation::Stale,
     ledger::Ledger,
-    report::{Document, Ending, Format, Heading, Run},
+    report::{self, Document, Ending, Format, Heading, Run, Style},
+    runner::Restart,
     template::Mismatch,
     transcript::{Direction, Entry},
     verdict::{Failure, Outcome, Status, Unrun},
@@ -55,10 +57,13 @@ fn outcome(text: &str) -> Outcome {
     }
 }
 
-fn rendered(format: Format, text: &str) -> String {
+/// In a format, or for a terminal.
+fn rendered(format: impl Into<Option<Format>>, text: &str) -> String {
     let mut untestable = outcome(text);
     untestable.status = Status::Untestable(text.to_owned());
-    let outcomes = [outcome(text), untestable];
+    let mut differs = outcome(text);
+    differs.level = Level::Should;
+    let outcomes = [outcome(text), untestable, differs];
     let heading = Heading {
         target: text.to_owned(),
         target_name: Some(text.to_owned()),
@@ -81,21 +86,35 @@ fn rendered(format: Format, text: &str) -> String {
         outcomes: &outcomes,
         complete: false,
         gone: None,
-        restarts: Vec::new(),
+        restarts: vec![Restart {
+            beside: vec![text.to_owned()],
+        }],
         cut_short: None,
         unrun: Unrun::default(),
         strict: false,
         left_out: 0,
-        stale: &[],
+        stale: &[Stale::Unknown(text.to_owned())],
         again: text,
         again_behind: text,
         took: Duration::ZERO,
     };
     let ending = Ending::default();
     let mut out = Vec::new();
-    let document = Document::of(&heading, &run, &ending);
-    format.write(&document, &mut out).unwrap();
+    match format.into() {
+        Some(format) => {
+            let document = Document::of(&heading, &run, &ending);
+            format.write(&document, &mut out).unwrap();
+        }
+        None => report::human(&run, Style { verbose: true }, &mut out).unwrap(),
+    }
     String::from_utf8(out).unwrap()
+}
+
+/// What is not seen, or changes how other text is.
+fn unseen(text: &str) -> Option<char> {
+    text.chars().find(|c| {
+        (c.is_control() && *c != '\n') || ['\u{202e}', '\u{2028}', '\u{fffe}'].contains(c)
+    })
 }
 
 /// The names of the tags, in order.
@@ -117,12 +136,33 @@ fn nothing_invisible_is_left_in_what_people_read() {
         Format::Html,
     ] {
         let text = rendered(format, HOSTILE);
-        let left = text.chars().find(|c| {
-            (c.is_control() && *c != '\n') || ['\u{202e}', '\u{2028}', '\u{fffe}'].contains(c)
-        });
-        assert_eq!(left, None, "{}: {text}", format.name());
+        assert_eq!(unseen(&text), None, "{}: {text}", format.name());
         assert!(text.contains("\\u{202e}"), "{}: {text}", format.name());
     }
+}
+
+/// The escapes of a text, and all that is beside them.
+fn escapes(text: &str) -> (Vec<&str>, String) {
+    let (mut found, mut beside) = (Vec::new(), String::new());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\u{1b}') {
+        let (escape, behind) = after.split_at(after.find('m').unwrap() + 1);
+        found.push(escape);
+        beside += before;
+        rest = behind;
+    }
+    (found, beside + rest)
+}
+
+#[test]
+fn a_terminal_gets_the_same_escapes_whatever_the_text() {
+    let (calm, hostile) = (rendered(None, "calm\nin\nlines"), rendered(None, HOSTILE));
+    let ((calm_escapes, calm), (escapes, text)) = (escapes(&calm), escapes(&hostile));
+    assert!(!escapes.is_empty());
+    assert_eq!(calm_escapes, escapes, "{text}");
+    assert_eq!(calm.lines().count(), text.lines().count(), "{text}");
+    assert_eq!(unseen(&text), None, "{text}");
+    assert!(text.contains("\\u{202e}\\u{0}\\u{1b}[31m"), "{text}");
 }
 
 #[test]
@@ -154,7 +194,7 @@ fn what_a_page_allows_is_what_it_holds() {
 fn junit_stays_well_formed() {
     let report = quick_junit::Report::deserialize_from_str(&rendered(Format::Junit, HOSTILE));
     let report = report.unwrap();
-    assert_eq!((report.tests, report.failures, report.skipped), (2, 1, 1));
+    assert_eq!((report.tests, report.failures, report.skipped), (4, 2, 2));
     let case = &report.test_suites[0].test_cases[0];
     assert!(
         case.name.as_str().starts_with("</script><script>"),
@@ -167,7 +207,7 @@ fn tap_keeps_its_points() {
     let text = rendered(Format::Tap, HOSTILE);
     let is_point = |line: &&str| line.starts_with("ok ") || line.starts_with("not ok ");
     let points: Vec<&str> = text.lines().filter(is_point).collect();
-    assert_eq!(points.len(), 2, "{text}");
+    assert_eq!(points.len(), 4, "{text}");
     // A directive begins with a `#` that nothing escapes.
     assert!(
         !points[0]
@@ -187,13 +227,14 @@ fn tap_keeps_its_points() {
 }
 
 #[test]
-fn github_gets_one_command() {
+fn github_gets_one_command_for_each() {
     let text = rendered(Format::Github, HOSTILE);
-    assert_eq!(text.lines().count(), 1, "{text}");
-    assert!(text.starts_with("::error title="), "{text}");
-    let title = text.strip_prefix("::error title=").unwrap();
-    let (title, _) = title.split_once("::").unwrap();
-    assert!(!title.contains([':', ',']), "{title}");
+    assert_eq!(text.lines().count(), 3, "{text}");
+    for line in text.lines() {
+        let title = line.strip_prefix("::error title=").unwrap();
+        let (title, _) = title.split_once("::").unwrap();
+        assert!(!title.contains([':', ',']), "{title}");
+    }
 }
 
 #[test]
@@ -217,8 +258,9 @@ fn markdown_keeps_its_blocks() {
     let (before, after) = text.split_once("````text\n").unwrap();
     let (_, after) = after.split_once("\n````\n").unwrap();
     let outside = before.lines().chain(after.lines());
-    let is_span = |line: &&str| line.starts_with("Target ````") || line.starts_with("Again: ````");
-    let mut outside = outside.filter(|line| !is_span(line));
+    let with_span = ["Target ````", "Again: ````", "- ````"];
+    let has_none = |line: &&str| !with_span.iter().any(|it| line.starts_with(it));
+    let mut outside = outside.filter(has_none);
     assert!(!outside.any(|line| line.contains("<script")), "{text}");
 }
 

@@ -8,7 +8,7 @@ use std::{
 use anstyle::Style as Ansi;
 
 use super::{
-    Run, Style, printable,
+    Run, Style, printable, shown,
     style::{BAD, DOUBT, FAINT, GOOD, STRONG},
 };
 use crate::{
@@ -172,7 +172,8 @@ fn branches(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> 
     }
     writeln!(out, "\n{STRONG}Where several things are allowed{STRONG:#}")?;
     for outcome in taken {
-        writeln!(out, "  {}: {}", outcome.case, outcome.branches.join(", "))?;
+        let branches = outcome.branches.join(", ");
+        writeln!(out, "  {}: {}", shown(&outcome.case), shown(&branches))?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::{
 use super::{
     Run, Style, diagnosis,
     groups::{Group, grouped},
-    printable,
+    printable, shown,
     style::{BAD, DOUBT, FAINT, STRONG},
 };
 use crate::{
@@ -64,16 +64,17 @@ pub(super) fn write(run: &Run<'_>, style: Style, out: &mut dyn Write) -> io::Res
         )?;
     }
     let more = differing.len().saturating_sub(DIFFERING_MAX);
-    let shown = match style.verbose {
+    let at_most = match style.verbose {
         true => usize::MAX,
         false => DIFFERING_MAX,
     };
-    for (outcome, failure) in differing.into_iter().take(shown) {
+    for (outcome, failure) in differing.into_iter().take(at_most) {
         if style.verbose {
             write_one(run.ledger, run.strict, outcome, failure, out)?;
         } else {
-            let (id, level) = (&outcome.case, outcome.level.name());
-            writeln!(out, "  {DOUBT}{level:<9}{DOUBT:#} {id}: {}", outcome.title)?;
+            let (id, level) = (shown(&outcome.case), outcome.level.name());
+            let title = shown(&outcome.title);
+            writeln!(out, "  {DOUBT}{level:<9}{DOUBT:#} {id}: {title}")?;
         }
     }
     if more > 0 && !style.verbose {
@@ -103,7 +104,13 @@ pub(super) fn again(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
         ),
     };
     let (front, behind) = (run.again, run.again_behind);
-    writeln!(out, "{note}again: {front} {what}{behind}")
+    writeln!(
+        out,
+        "{note}again: {} {}{}",
+        shown(front),
+        shown(&what),
+        shown(behind)
+    )
 }
 
 /// What failed in the same way as the one that is shown.
@@ -121,7 +128,7 @@ fn others(group: &Group<'_>, out: &mut dyn Write) -> io::Result<()> {
         out,
         "{STRONG}{} cases failed in the same way{STRONG:#} (--verbose shows each): this one, {}{more}",
         group.len(),
-        named.join(", ")
+        shown(&named.join(", "))
     )
 }
 
@@ -181,7 +188,7 @@ fn running(run: &Run<'_>, beside: &[String], out: &mut dyn Write) -> io::Result<
         out,
         "  to find out which of them it was, run them one at a time:"
     )?;
-    writeln!(out, "    {command}")
+    writeln!(out, "    {}", shown(&command))
 }
 
 pub(super) fn write_one(
@@ -199,9 +206,9 @@ pub(super) fn write_one(
     writeln!(
         out,
         "\n{style}{word}{style:#} {STRONG}{}{STRONG:#} ({}): {}",
-        outcome.case,
+        shown(&outcome.case),
         outcome.level.name(),
-        outcome.title
+        shown(&outcome.title)
     )?;
     for id in &outcome.clauses {
         if let Some(clause) = ledger.clause(id) {
@@ -249,7 +256,7 @@ pub(super) fn write_one(
     if !failure.history.is_empty() {
         writeln!(out, "  history, shrunk")?;
         for step in &failure.history {
-            writeln!(out, "    {step}")?;
+            writeln!(out, "    {}", shown(step))?;
         }
     }
     transcript(&outcome.transcript, out)
@@ -258,7 +265,7 @@ pub(super) fn write_one(
 fn field(out: &mut dyn Write, name: &str, text: &str) -> io::Result<()> {
     for (index, line) in text.lines().enumerate() {
         let name = if index == 0 { name } else { "" };
-        writeln!(out, "  {name:<9} {line}")?;
+        writeln!(out, "  {name:<9} {}", shown(line))?;
     }
     Ok(())
 }
@@ -283,7 +290,7 @@ pub(super) fn transcript(entries: &[Entry], out: &mut dyn Write) -> io::Result<(
             out,
             "    {FAINT}{:>7.3} s{FAINT:#}  {} {arrow} {}",
             entry.at.as_secs_f64(),
-            entry.session,
+            shown(&entry.session),
             printable(&entry.text, FRAME_CHARACTERS)
         )?;
     }
@@ -310,8 +317,9 @@ fn malformed(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
     for (fault, case) in faults {
         writeln!(
             out,
-            "  {} {FAINT}in {case}{FAINT:#}",
-            printable(fault, VALUE_CHARACTERS)
+            "  {} {FAINT}in {}{FAINT:#}",
+            printable(fault, VALUE_CHARACTERS),
+            shown(case)
         )?;
     }
     Ok(())

@@ -9,10 +9,10 @@ pub(super) fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<
         annotate("The run did not take place", &shown(problem), out)?;
     }
     if let Some(gone) = &document.result.engine_gone {
-        annotate("The engine went away", &gone.describe(), out)?;
+        annotate("The engine went away", &shown(&gone.describe()), out)?;
     }
     for restart in &document.result.engine_restarts {
-        annotate("The engine was away", &restart.text, out)?;
+        annotate("The engine was away", &shown(&restart.text), out)?;
     }
     for case in document.cases.iter().filter(|it| it.counts_as_failed()) {
         let title = format!("{} ({})", shown(case.id), case.clauses.join(", "));

@@ -58,7 +58,7 @@ pub(super) fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<
     counts(document, out)?;
     table(document, out)?;
     for stale in result.stale_expectations {
-        writeln!(out, "- Stale expectation: {}", text(&stale.describe()))?;
+        writeln!(out, "- Stale expectation: {}\n", text(&stale.describe()))?;
     }
     failures(document, out)?;
     differing(document, out)

@@ -182,7 +182,7 @@ fn summary(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     for stale in run.stale {
-        writeln!(out, "stale expectation: {}", stale.describe())?;
+        writeln!(out, "stale expectation: {}", shown(&stale.describe()))?;
     }
     match run.left_out {
         0 => {}
