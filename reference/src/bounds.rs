@@ -208,6 +208,12 @@ pub(crate) struct Bounds {
           value_parser = clap::value_parser!(u32).range(100..))]
     http_idle_time_ms: u32,
 
+    /// How long a connection may be without a request, or its head be incomplete, while other
+    /// connections wait.
+    #[arg(long, value_name = "MS", env = "REFERENCE_HTTP_CROWDED_TIME_MS", default_value_t = 1_000,
+          value_parser = clap::value_parser!(u32).range(100..))]
+    http_crowded_time_ms: u32,
+
     /// How long a client may take nothing of its answer; then the connection is closed.
     #[arg(long, value_name = "MS", env = "REFERENCE_HTTP_STALL_TIME_MS", default_value_t = 30_000,
           value_parser = clap::value_parser!(u32).range(100..))]
@@ -277,6 +283,7 @@ impl Bounds {
             head_time_max: milliseconds(self.http_head_time_ms),
             body_time_max: milliseconds(self.http_body_time_ms),
             idle_time_max: milliseconds(self.http_idle_time_ms),
+            crowded_time_max: milliseconds(self.http_crowded_time_ms),
             stall_time_max: milliseconds(self.http_stall_time_ms),
         }
     }

@@ -49,20 +49,25 @@ impl Front {
 
 pub(crate) async fn serve(
     tcp: TcpStream,
-    (peer, _place): (SocketAddr, Place),
+    (peer, place): (SocketAddr, Place),
     front: Arc<Front>,
     mut stopped: watch::Receiver<bool>,
 ) {
     // Without it an answer in two pieces waits for the peer; it is served all the same.
     let _ = tcp.set_nodelay(true);
     let opening = Transport::open(tcp, front.tls.as_ref(), front.close_time_max);
+    let HttpLimits {
+        head_time_max,
+        crowded_time_max,
+        ..
+    } = front.limits;
     let opened = tokio::select! {
         biased;
-        opened = timeout(front.limits.head_time_max, opening) => opened,
+        opened = place.within(head_time_max, crowded_time_max, opening) => opened,
         () = stop(&mut stopped) => return,
     };
     let mut transport =
-        match opened.unwrap_or_else(|_| Err("the TLS handshake took too long".to_owned())) {
+        match opened.unwrap_or_else(|| Err("the TLS handshake took too long".to_owned())) {
             Ok(transport) => transport,
             Err(problem) => {
                 tracing::debug!("http connection from {peer}: {problem}");
@@ -89,6 +94,7 @@ pub(crate) async fn serve(
             // What is answered from now on says that it is the last.
             biased;
             () = stop(&mut stopped) => None,
+            () = place.wanted_while_unused(crowded_time_max, || pace.unused_since()) => return,
             ended = &mut serving => Some(ended),
         };
         let ended = match ended {

@@ -82,6 +82,9 @@ pub struct HttpLimits {
     pub body_time_max: Duration,
     /// How long a connection may be without a request; then it is closed.
     pub idle_time_max: Duration,
+    /// How long a connection may be without a request, or wait for the rest of a head, while others
+    /// wait for a place.
+    pub crowded_time_max: Duration,
     /// How long a peer may take nothing of its answer; then the connection is closed.
     pub stall_time_max: Duration,
 }
@@ -125,6 +128,7 @@ impl Default for HttpLimits {
             head_time_max: Duration::from_secs(10),
             body_time_max: Duration::from_secs(30),
             idle_time_max: Duration::from_secs(60),
+            crowded_time_max: Duration::from_secs(1),
             stall_time_max: Duration::from_secs(30),
         }
     }

@@ -74,8 +74,28 @@ impl Place {
         }
     }
 
+    /// Ends when somebody waits for a place, and nothing has been done in this one for so long.
+    pub(crate) async fn wanted_while_unused(
+        &self,
+        time_max: Duration,
+        unused_since: impl Fn() -> Option<Instant>,
+    ) {
+        loop {
+            self.wanted().await;
+            let unused = unused_since().map_or(Duration::ZERO, |it| it.elapsed());
+            match time_max.checked_sub(unused) {
+                Some(left) if !left.is_zero() => sleep(left).await,
+                _ => return,
+            }
+        }
+    }
+
     async fn wanted_after(&self, time: Duration) {
         sleep(time).await;
+        self.wanted().await;
+    }
+
+    async fn wanted(&self) {
         let mut wanted = self.wanted.clone();
         // Without the port nobody comes any more.
         if wanted.wait_for(|wanted| *wanted).await.is_err() {
@@ -113,6 +133,25 @@ mod tests {
         let began = Instant::now();
         assert_eq!(third.within(LONG, SHORT, pending::<()>()).await, None);
         assert_eq!(began.elapsed().as_secs(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_that_is_not_used_is_left_when_another_is_wanted() {
+        let places = Places::new(1);
+        let place = places.take().await;
+        let began = Instant::now();
+        let used_until = began + SHORT * 5;
+        let leaving = async {
+            let unused_since = || (Instant::now() >= used_until).then_some(used_until);
+            place.wanted_while_unused(SHORT, unused_since).await;
+            drop(place);
+        };
+        let waiting = async {
+            sleep(SHORT * 2).await;
+            places.take().await
+        };
+        let ((), _next) = tokio::join!(leaving, waiting);
+        assert_eq!(began.elapsed(), SHORT * 6);
     }
 
     #[tokio::test(start_paused = true)]

@@ -118,6 +118,10 @@ const TABLE: &[(&str, Bound)] = &[
     ("http-body-time-ms", Time(|it| &mut it.0.http.body_time_max)),
     ("http-idle-time-ms", Time(|it| &mut it.0.http.idle_time_max)),
     (
+        "http-crowded-time-ms",
+        Time(|it| &mut it.0.http.crowded_time_max),
+    ),
+    (
         "http-stall-time-ms",
         Time(|it| &mut it.0.http.stall_time_max),
     ),

@@ -50,6 +50,14 @@ impl Pace {
         Turn(self.clone())
     }
 
+    /// Since when it is the peer's turn, and no request has come whole.
+    pub(super) fn unused_since(&self) -> Option<Instant> {
+        match &*self.lock() {
+            Phase::Idle { since } | Phase::Head { since } => Some(*since),
+            Phase::Busy { .. } => None,
+        }
+    }
+
     /// Who waits for an answer that has not begun.
     pub(super) fn waiting(&self) -> Option<Waiting> {
         match &*self.lock() {

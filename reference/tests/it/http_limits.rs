@@ -180,6 +180,7 @@ async fn a_call_may_take_longer_than_a_connection_may_be_idle() {
 async fn connections_beyond_the_limit_wait() {
     let server = serve_with(HttpLimits {
         connections_max: 1,
+        crowded_time_max: Duration::from_secs(20),
         ..HttpLimits::default()
     })
     .await;
@@ -200,6 +201,31 @@ async fn connections_beyond_the_limit_wait() {
     assert_eq!(call["data"]["path"], "/second");
     worker.answer(&call, json!(2)).await;
     assert_eq!(second.answer().await.json(), 2);
+}
+
+#[tokio::test]
+async fn whoever_asks_nothing_leaves_when_others_wait_for_a_place() {
+    let server = serve_with(HttpLimits {
+        connections_max: 2,
+        crowded_time_max: Duration::from_millis(20),
+        ..HttpLimits::default()
+    })
+    .await;
+    let mut worker = worker(&server, json!({"path": "/a"})).await;
+    let mut busy = Http::connect(&server).await;
+    busy.send(get("/a")).await;
+    let call = worker.served().await;
+    for begun in ["", "GET /a HTTP/1.1\r\nhost:"] {
+        let mut silent = Http::connect(&server).await;
+        silent.send(begun).await;
+        let mut next = Http::connect(&server).await;
+        assert_eq!(next.ask(get("/none")).await.status, 404, "it has the place");
+        assert_eq!(silent.rest().await, b"");
+        drop(next);
+    }
+    // Who waits for an answer is not idle.
+    worker.answer(&call, json!(1)).await;
+    assert_eq!(busy.answer().await.status, 200);
 }
 
 #[tokio::test]
