@@ -2,9 +2,10 @@
 
 mod bounds;
 mod descriptors;
+mod log;
 
 use std::{
-    io::{self, BufWriter, IsTerminal, Write},
+    io::{self, Write},
     net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
@@ -19,23 +20,11 @@ use reference::{
     SystemClock, SystemResolver, Tls, Token,
     core::{Engine, Environment, OutboundPolicy, QueueLimits, Reach, Settings},
 };
-use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::{
-    Layer,
-    field::MakeExt,
-    filter::Targets,
-    fmt::{self, format::debug_fn},
-    layer::SubscriberExt,
-    util::SubscriberInitExt,
+
+use crate::{
+    bounds::Bounds,
+    log::{LogFormat, LogLevel},
 };
-
-use crate::bounds::Bounds;
-
-/// How many lines of the log may wait to be printed; there is room for all from the start. More
-/// are dropped.
-const LOG_LINES_MAX: usize = 16 << 10;
-const LOG_BYTES: usize = 16 << 10;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -185,20 +174,6 @@ enum Outbound {
     Loopback,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogLevel {
-    Off,
-    Warn,
-    Info,
-    Debug,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let tls = match tls(&cli) {
@@ -207,7 +182,7 @@ fn main() -> ExitCode {
             .error(ErrorKind::ValueValidation, problem)
             .exit(),
     };
-    let _flushed_at_the_end = start_log(cli.log, cli.log_format);
+    let _flushed_at_the_end = log::start(cli.log, cli.log_format);
     descriptors::make_room(cli.bounds.descriptors());
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads())
@@ -371,49 +346,6 @@ fn environment(allowed: &[String]) -> Box<dyn Environment + Send> {
     }
     let patterns = allowed.iter().map(String::as_str);
     Box::new(NarrowedEnvironment::new(ProcessEnvironment, patterns))
-}
-
-/// Logs through a thread of its own: a reader of standard error that is slow, or gone, must not
-/// hold up the engine. What does not fit meanwhile is left out.
-fn start_log(level: LogLevel, format: LogFormat) -> WorkerGuard {
-    let filter = match level {
-        LogLevel::Off => LevelFilter::OFF,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-    };
-    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let (writer, guard) = NonBlockingBuilder::default()
-        .buffered_lines_limit(LOG_LINES_MAX)
-        // Lines that come together are printed together; the last of them, and a single one, at once.
-        .finish(BufWriter::with_capacity(LOG_BYTES, io::stderr()));
-    // Only the engine's own lines: libraries might show what is in a request.
-    let own = Targets::new().with_target("reference", filter);
-    let lines = fmt::layer()
-        .with_target(false)
-        .log_internal_errors(false)
-        .with_writer(writer);
-    let lines = match format {
-        LogFormat::Text => lines
-            .with_ansi(colour)
-            .fmt_fields(
-                debug_fn(|line, field, value| match field.name() {
-                    "message" => write!(line, "{value:?}"),
-                    name => write!(line, "{name}={value:?}"),
-                })
-                .delimited(" "),
-            )
-            .boxed(),
-        LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_span_list(false)
-            .boxed(),
-    };
-    tracing_subscriber::registry()
-        .with(lines.with_filter(own))
-        .init();
-    guard
 }
 
 /// The signals that ask a process to stop in good order.

@@ -1,5 +1,6 @@
 //! Calls in flight: from `invokefunction` to the one answer that they get (CO-09 to CO-13).
 
+mod end;
 mod loads;
 mod outcome;
 mod requests;
@@ -11,17 +12,16 @@ use std::{
     time::Duration,
 };
 
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 pub(super) use self::outcome::{Context, Origin, Outcome};
 use self::requests::{Load, Requests};
 use super::{Due, Engine, Output, builtin::EngineFunction};
 use crate::{
-    Effect, EventKind, ExchangeId, Failure, SessionId, Settings,
+    ExchangeId, Failure, SessionId, Settings,
     format::Formats,
     timers::TimerId,
-    wire::{Action, InvocationResult, InvokeFunction},
+    wire::{Action, InvokeFunction},
 };
 
 /// The tables have room for so many at least, so that few calls do not move them.
@@ -314,209 +314,7 @@ impl Engine {
         };
         self.send(worker, &passed_on, out);
     }
-
-    /// A worker's answer: taken from the session that the call was sent to, once (D-15).
-    pub(super) fn worker_answer(
-        &mut self,
-        session: SessionId,
-        frame: &InvocationResult<'_>,
-        out: &mut Output<'_, '_>,
-    ) {
-        let id = Uuid::try_parse(&frame.invocation_id).ok().filter(|id| {
-            let call = self.calls.in_flight.get(id);
-            call.is_some_and(|call| call.served_by.is_worker(session))
-        });
-        let Some(call) = id.and_then(|id| self.take_call(id)) else {
-            let dropped = EventKind::AnswerDropped {
-                frame: "invocationresult",
-                id: frame.invocation_id.to_string(),
-            };
-            return self.report(session, dropped, out);
-        };
-        // The call ends all the same: its caller must not wait for a worker's mistake (D-26).
-        let is_object = |error: &RawValue| error.get().starts_with('{');
-        let failure;
-        let outcome = match frame.error.as_deref() {
-            Some(error) if is_object(error) => Outcome::Error {
-                error,
-                context: Context::of(frame),
-            },
-            Some(_) => {
-                failure = Failure::invocation_failed(&call.callee.function_id);
-                Outcome::Failure(&failure)
-            }
-            None => {
-                let result = frame.result.unwrap_or(RawValue::NULL);
-                return self.conclude_result(call, result, Context::of(frame), out);
-            }
-        };
-        self.conclude_call(call, outcome, out);
-    }
-
-    pub(super) fn call_timed_out(&mut self, id: Uuid, out: &mut Output<'_, '_>) {
-        if let Some(call) = self.take_call(id) {
-            let failure = Failure::timeout(&call.callee.function_id, call.patience.as_millis());
-            self.fail_call(call, &failure, out);
-        }
-    }
-
-    /// Ends a call that nobody will answer any more (D-07, D-23).
-    pub(super) fn stop_call(
-        &mut self,
-        id: Uuid,
-        why: fn(&str) -> Failure,
-        out: &mut Output<'_, '_>,
-    ) {
-        if let Some(call) = self.take_call(id) {
-            let failure = why(&call.callee.function_id);
-            self.fail_call(call, &failure, out);
-        }
-    }
-
-    fn take_call(&mut self, id: Uuid) -> Option<Call> {
-        let call = self.calls.in_flight.remove(&id)?;
-        self.calls.give_room_back();
-        self.timers.cancel(call.timer);
-        if let Some(held) = self.held_by(call.served_by, &call.origin) {
-            held.remove(&call.sequence);
-        }
-        if let Origin::Http(exchange) = &call.origin {
-            self.calls.exchanges.remove(exchange);
-        }
-        match call.served_by {
-            ServedBy::Endpoint(load) => self.calls.requests.end(load),
-            ServedBy::Worker {
-                session,
-                caller,
-                bytes,
-            } => self.unload(session, caller, bytes),
-        }
-        Some(call)
-    }
-
-    /// Ends a call without the answer of whoever serves it.
-    fn fail_call(&mut self, call: Call, failure: &Failure, out: &mut Output<'_, '_>) {
-        if matches!(call.served_by, ServedBy::Endpoint(_)) {
-            out.push(Effect::CancelRequest { call: call.id });
-        }
-        self.conclude_call(call, Outcome::Failure(failure), out);
-    }
-
-    /// Passes a result on if it is one that the function promised (D-14).
-    fn conclude_result(
-        &mut self,
-        call: Call,
-        result: &RawValue,
-        context: Context<'_>,
-        out: &mut Output<'_, '_>,
-    ) {
-        let Callee {
-            function_id,
-            formats,
-        } = &call.callee;
-        match formats.check_result(function_id, result) {
-            Ok(()) => self.conclude_call(call, Outcome::Result { result, context }, out),
-            Err(failure) => self.conclude_call(call, Outcome::Failure(&failure), out),
-        }
-    }
-
-    fn conclude_call(&mut self, call: Call, outcome: Outcome<'_>, out: &mut Output<'_, '_>) {
-        let Call {
-            id,
-            reporter,
-            origin,
-            callee: Callee { function_id, .. },
-            ..
-        } = call;
-        self.conclude(reporter, Some(id), origin, &function_id, outcome, out);
-    }
-
-    /// Drops the call of an HTTP request that nobody waits for any more.
-    pub(super) fn abandon(&mut self, exchange: ExchangeId, out: &mut Output<'_, '_>) {
-        let Some(id) = self.calls.exchanges.get(&exchange).copied() else {
-            return;
-        };
-        if let Some(call) = self.take_call(id)
-            && matches!(call.served_by, ServedBy::Endpoint(_))
-        {
-            out.push(Effect::CancelRequest { call: id });
-        }
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::ROOM_MIN;
-    use crate::{
-        Effect, Engine, Environment, IdSource, Input, Machine, Now, SessionId, Variable, World,
-        wire::Message,
-    };
-
-    #[derive(Default)]
-    struct Ids(u128);
-
-    impl IdSource for Ids {
-        fn next_id(&mut self) -> Uuid {
-            self.0 += 1;
-            Uuid::from_u128(self.0)
-        }
-    }
-
-    struct Nothing;
-
-    impl Environment for Nothing {
-        fn variable(&self, _name: &str) -> Variable {
-            Variable::Missing
-        }
-    }
-
-    #[test]
-    fn a_crowd_of_calls_leaves_no_room_behind() {
-        const CALLS: usize = 20 * ROOM_MIN;
-        let session = SessionId(1);
-        let (mut engine, mut ids) = (Engine::default(), Ids::default());
-        let mut give = |engine: &mut Engine, input: Input<'_>| {
-            let mut effects = Vec::new();
-            let mut world = World {
-                now: Now {
-                    monotonic: std::time::Duration::ZERO,
-                    wall: std::time::Duration::ZERO,
-                },
-                ids: &mut ids,
-                environment: &Nothing,
-            };
-            engine.handle(input, &mut world, &mut effects);
-            effects
-        };
-        give(&mut engine, Input::Connected { session });
-        let frame = r#"{"type":"registerfunction","id":"f"}"#;
-        give(&mut engine, Input::Text { session, frame });
-        let frame = r#"{"type":"invokefunction","function_id":"f","data":1}"#;
-        let mut handed = Vec::new();
-        for _ in 0..CALLS {
-            handed.extend(give(&mut engine, Input::Text { session, frame }));
-        }
-        assert_eq!(engine.calls.in_flight.len(), CALLS);
-        for effect in handed {
-            let Effect::Send { frame, .. } = effect else {
-                panic!("{effect:?}");
-            };
-            let Ok(Message::InvokeFunction(call)) = Message::decode(&frame) else {
-                panic!("{frame}");
-            };
-            let id = call.invocation_id.unwrap();
-            let frame = format!(r#"{{"type":"invocationresult","invocation_id":"{id}"}}"#);
-            give(
-                &mut engine,
-                Input::Text {
-                    session,
-                    frame: &frame,
-                },
-            );
-        }
-        assert_eq!(engine.calls.in_flight.len(), 0);
-        assert!(engine.calls.in_flight.capacity() <= 16 * ROOM_MIN);
-    }
-}
+mod tests;
