@@ -29,6 +29,7 @@ mod payload;
 mod places;
 mod server;
 mod share;
+mod spare;
 mod tls;
 mod transport;
 mod turn;

@@ -1,7 +1,6 @@
 //! The listeners, and the life of everything behind them.
 
 use std::{
-    hint::black_box,
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -25,17 +24,12 @@ use crate::{
     outbound::Outbound,
     outbox::Rooms,
     places::{Place, Places},
+    spare,
     turn::Crowd,
 };
 
 /// How long to wait when the system has no descriptor for a new connection (D-28).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// How long memory that sessions have left is kept for those that come, before each look at it.
-const SPARE_TIME: Duration = Duration::from_secs(2);
-/// What is asked for, and returned, at each look: more than the 512 KiB up to which mimalloc has
-/// sizes of its own. What it takes for that at the last look stays, so it is little more.
-const LOOKS_BYTES: [usize; 2] = [1 << 20, 520 << 10];
 
 /// What a server is made of.
 pub struct Options {
@@ -167,7 +161,7 @@ impl Server {
             accepting: tokio::spawn(accepting),
             accepting_http,
             keeping_time: tokio::spawn(async move { timed.hub.keep_time().await }),
-            giving_back: tokio::spawn(async move { give_memory_back(&left.ended).await }),
+            giving_back: tokio::spawn(async move { spare::give_back(&left.ended).await }),
         })
     }
 
@@ -232,19 +226,6 @@ impl Drop for Server {
         }
         self.keeping_time.abort();
         self.giving_back.abort();
-    }
-}
-
-/// Has memory that ended sessions have left go back to the system: an allocator may look for it
-/// only when something large comes and goes, and keep it for as long as the engine is idle. What it
-/// finds then it may set aside, and give back when it looks again.
-async fn give_memory_back(ended: &Notify) {
-    loop {
-        ended.notified().await;
-        for bytes in LOOKS_BYTES {
-            sleep(SPARE_TIME).await;
-            drop(black_box(Vec::<u8>::with_capacity(bytes)));
-        }
     }
 }
 
