@@ -97,7 +97,7 @@ mod tests {
             branches: Vec::new(),
             remarks: Vec::new(),
             malformed: Vec::new(),
-            transcript: Vec::new(),
+            transcript: [].into(),
             took: Duration::ZERO,
         }
     }

@@ -10,6 +10,7 @@ use conformance_suite::{
     assets,
     ledger::Ledger,
     lint::{File, Finding, Linter, Severity},
+    report::printable,
 };
 use serde_json::json;
 
@@ -52,10 +53,10 @@ fn human(files: &[File], findings: &[Finding], out: &mut dyn Write) -> io::Resul
         };
         let place = match pointer.as_str() {
             "" => String::new(),
-            pointer => format!(" [{pointer}]"),
+            pointer => format!(" [{}]", printable(pointer, usize::MAX)),
         };
         // A finding is a line, whatever it quotes.
-        let message = message.replace('\n', "\\n");
+        let message = printable(message, usize::MAX);
         writeln!(out, "{path}:{line}:{column}: {warning}{message}{place}")?;
     }
     writeln!(

@@ -28,6 +28,9 @@ use crate::{
     settings::Settings,
 };
 
+/// Of why a case was not judged, which may be in the engine's words.
+const WHY_CHARACTERS: usize = 2_000;
+
 /// Plays the case in the file, after those that probe for what it needs; of a report, what was said
 /// in a case of it.
 pub(crate) async fn replay(args: &ReplayArgs, out: &mut dyn Write) -> Result<Exit, Problem> {
@@ -123,7 +126,7 @@ fn show(
     let (verdict, id) = (outcome.verdict(strict).name(), &outcome.case);
     let why = match &outcome.status {
         Status::Untestable(why) | Status::NotApplicable(why) | Status::Broken(why) => {
-            format!(": {why}")
+            format!(": {}", report::printable(why, WHY_CHARACTERS))
         }
         Status::Passed | Status::Failed(_) => String::new(),
     };

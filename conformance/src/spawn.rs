@@ -42,7 +42,7 @@ const END_TIME_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Spawned {
     child: Child,
-    /// Its process group, which is known also after it has ended.
+    /// Its process group, until what was left in it has been ended: the id may be another's then.
     #[cfg(unix)]
     group: Option<i32>,
     said: Said,
@@ -151,13 +151,15 @@ impl Spawned {
     /// How it has ended, with its last words, if it has.
     pub(crate) fn has_ended(&mut self) -> Option<String> {
         let status = self.child.try_wait().ok()??;
+        self.end_group();
         Some(format!("{status}{}", self.said.at_last()))
     }
 
     /// Waits until it has ended by itself; how, with its last words.
     pub(crate) async fn ended(&mut self) -> String {
         let ended = self.child.wait().await;
-        // What it has started may hold the other ends for longer than it lives.
+        self.end_group();
+        // Another group may hold the other ends for longer than it lives.
         let heard_out = async { while self.listeners.join_next().await.is_some() {} };
         let _ = timeout(LAST_WORDS_TIME_MAX, heard_out).await;
         match ended {
@@ -174,8 +176,16 @@ impl Spawned {
             let _ = self.child.start_kill();
             let _ = self.child.wait().await;
         }
-        // What it has left behind.
+        self.end_group();
+    }
+
+    /// Ends what it has left behind.
+    fn end_group(&mut self) {
         self.signal(Signal::Kill);
+        #[cfg(unix)]
+        {
+            self.group = None;
+        }
     }
 
     #[cfg(unix)]
@@ -194,6 +204,13 @@ impl Spawned {
 
     #[cfg(not(unix))]
     fn signal(&self, _signal: Signal) {}
+}
+
+impl Drop for Spawned {
+    /// Whoever returns early, or panics, leaves nothing behind.
+    fn drop(&mut self) {
+        self.end_group();
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     frame::Frame,
+    held::BODY_MEMORY_MAX,
     transcript::{Direction, Requested, Transcript, Whole},
 };
 
@@ -138,7 +139,7 @@ fn frame(status: u16, headers: &Value, body: &[u8]) -> Result<Frame, String> {
         text += &format!(",\"body\":{body}");
     }
     text.push('}');
-    Frame::read(&text)
+    Frame::read_within(BODY_MEMORY_MAX, &text)
 }
 
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {

@@ -27,8 +27,13 @@ impl Frame {
     ///
     /// What is wrong with it, for a person.
     pub fn read(text: &str) -> Result<Self, String> {
-        if in_memory(text) > OWN_BYTES_MAX {
-            let mib = OWN_BYTES_MAX >> 20;
+        Self::read_within(OWN_BYTES_MAX, text)
+    }
+
+    /// Reads one that takes no more memory than so many bytes.
+    pub(crate) fn read_within(bytes_max: usize, text: &str) -> Result<Self, String> {
+        if in_memory(text) > bytes_max {
+            let mib = bytes_max >> 20;
             return Err(format!("not read, as it would take more than {mib} MiB"));
         }
         let Fields(fields) =

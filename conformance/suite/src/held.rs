@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// More than this is not held by one session. The largest lists that engines send take less.
 pub(crate) const OWN_BYTES_MAX: usize = 128 << 20;
+/// More than this is not held of one request or answer over HTTP: each case that runs may have one.
+pub(crate) const BODY_MEMORY_MAX: usize = 16 << 20;
 /// More than this is not held by all sessions together, of which a run has a hundred at once.
 const ALL_BYTES_MAX: usize = 384 << 20;
 /// A session that holds less than this is not the one that fills the memory.

@@ -35,6 +35,11 @@ const FROM_ENGINE: [(&str, &str); 11] = [
     ("workerregistered", "workerregistered.json"),
 ];
 
+/// Of one case's faults no more are told.
+const FAULTS_MAX: usize = 20;
+/// What is longer is told without the value that is wrong.
+const FAULT_BYTES_MAX: usize = 1_000;
+
 /// The schemas of what an engine sends.
 #[derive(Debug)]
 pub struct FrameSchemas(BTreeMap<&'static str, Validator>);
@@ -62,15 +67,25 @@ impl FrameSchemas {
         Ok(Self(schemas.collect::<Result<_, String>>()?))
     }
 
-    /// What is wrong with the frames that the engine sent, each with the frame's type.
+    /// What is wrong with the frames that the engine sent, each with the frame's type: the first
+    /// of it, if it is much.
     pub(crate) fn faults(&self, transcript: &[Entry]) -> Vec<String> {
         let received = transcript
             .iter()
             .filter(|entry| entry.direction == Direction::Received);
-        received
+        let mut faults = Vec::new();
+        for fault in received
             .filter_map(|entry| serde_json::from_str(&entry.text).ok())
             .flat_map(|frame: Value| self.faults_of(&frame))
-            .collect()
+        {
+            if !faults.contains(&fault) {
+                faults.push(fault);
+            }
+            if faults.len() == FAULTS_MAX {
+                break;
+            }
+        }
+        faults
     }
 
     fn faults_of(&self, frame: &Value) -> Vec<String> {
@@ -87,7 +102,16 @@ impl FrameSchemas {
         }
         schema
             .iter_errors(frame)
-            .map(|error| format!("`{kind}`: {error} at `{}`", error.instance_path()))
+            .take(FAULTS_MAX)
+            .map(|error| {
+                let what = match error.to_string() {
+                    long if long.len() > FAULT_BYTES_MAX => error.masked().to_string(),
+                    what => what,
+                };
+                let mut place = error.instance_path().to_string();
+                place.truncate(place.floor_char_boundary(FAULT_BYTES_MAX));
+                format!("`{kind}`: {what} at `{place}`")
+            })
             .collect()
     }
 }

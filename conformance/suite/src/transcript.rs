@@ -9,12 +9,18 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::case::{RawFrame, RawPart};
+use crate::{
+    case::{RawFrame, RawPart},
+    held::in_memory,
+};
 
 /// Beyond this nothing more is noted: nobody reads it, and an engine may never stop.
 const ENTRIES_MAX: usize = 5_000;
 pub(crate) const ENTRY_BYTES_MAX: usize = 64 << 10;
+/// In memory, of one case; a run keeps those of all its cases.
 const BYTES_MAX: usize = 1 << 20;
+/// What is larger is kept as its description alone.
+const WHOLE_MEMORY_MAX: usize = BYTES_MAX / 2;
 
 /// The note of a session of a name that another had before.
 pub(crate) const CONNECTED_AGAIN: &str = "connected again";
@@ -143,20 +149,18 @@ impl Transcript {
         text: impl Into<String>,
         whole: Option<Whole>,
     ) {
-        let bytes = whole.as_ref().map_or(0, Whole::bytes);
-        let whole = whole.filter(|_| bytes <= ENTRY_BYTES_MAX);
-        let mut entry = Entry {
+        let (bytes, memory) = whole.as_ref().map_or((0, 0), Whole::size);
+        let whole = whole.filter(|_| bytes <= ENTRY_BYTES_MAX && memory <= WHOLE_MEMORY_MAX);
+        let entry = Entry {
             at: self.began.elapsed(),
             session: session.to_owned(),
             direction,
-            text: text.into(),
+            text: beginning(text.into()),
             whole,
         };
-        entry
-            .text
-            .truncate(entry.text.floor_char_boundary(ENTRY_BYTES_MAX));
         let mut log = self.lock();
-        log.bytes += entry.text.len() + bytes;
+        log.bytes += size_of::<Entry>() + entry.session.len() + entry.text.len();
+        log.bytes += memory.min(WHOLE_MEMORY_MAX);
         if log.entries.len() < ENTRIES_MAX && log.bytes < BYTES_MAX {
             log.entries.push(entry);
         }
@@ -172,8 +176,8 @@ impl Transcript {
 
     /// The lines so far.
     #[must_use]
-    pub fn entries(&self) -> Vec<Entry> {
-        self.lock().entries.clone()
+    pub fn entries(&self) -> Arc<[Entry]> {
+        self.lock().entries.as_slice().into()
     }
 
     fn lock(&self) -> MutexGuard<'_, Log> {
@@ -181,9 +185,17 @@ impl Transcript {
     }
 }
 
+/// What is kept of a text of the engine's.
+pub(crate) fn beginning(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(ENTRY_BYTES_MAX));
+    text.shrink_to_fit();
+    text
+}
+
 impl Whole {
-    /// How much of a report it takes, in bytes.
-    fn bytes(&self) -> usize {
-        serde_json::to_string(self).map_or(usize::MAX, |it| it.len())
+    /// How much it takes: in a report, and in memory; both in bytes.
+    fn size(&self) -> (usize, usize) {
+        let text = serde_json::to_string(self);
+        text.map_or((usize::MAX, usize::MAX), |it| (it.len(), in_memory(it)))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -156,7 +157,7 @@ pub struct Outcome {
     /// Frames that came from the engine and are not what `spec/schema` describes.
     pub malformed: Vec<String>,
     /// What was said on the wire.
-    pub transcript: Vec<Entry>,
+    pub transcript: Arc<[Entry]>,
     /// How long it took.
     pub took: Duration,
 }

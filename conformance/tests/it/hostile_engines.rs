@@ -20,6 +20,8 @@ use crate::{command::command, targets::Folder};
 
 /// Long after any of these commands has ended, on the slowest of machines.
 const TIME_MAX: Duration = Duration::from_secs(180);
+/// What comes at all comes within this, also beside engines that send without end.
+const PATIENCE_MS: u64 = 1_000;
 /// How often the memory of a command is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Far less than an engine offers, and somewhat more than the suite takes by its own bounds.
@@ -99,7 +101,7 @@ fn is_unseen(c: char) -> bool {
 async fn at(manner: Manner, arguments: &[&str]) -> Ended {
     let mut all: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
     all.extend(["--url".to_owned(), engine(manner).await]);
-    all.extend(["--patience-ms".to_owned(), "300".to_owned()]);
+    all.extend(["--patience-ms".to_owned(), PATIENCE_MS.to_string()]);
     tokio::task::spawn_blocking(move || watched(&all))
         .await
         .unwrap()
@@ -162,7 +164,7 @@ async fn frames_that_nobody_asked_for_do_not_put_off_the_end_of_patience() {
         let bench = [&BENCH[..], &["--measure", measure]].concat();
         let ended = at(Manner::EndlessFramesAndPongs, &bench).await;
         assert_eq!(ended.code, Some(3), "{}{}", ended.out, ended.err);
-        let told = format!("{awaited} did not come within 0.3 s");
+        let told = format!("{awaited} did not come within {} s", PATIENCE_MS / 1_000);
         assert!(ended.err.contains(&told), "{}", ended.err);
     }
 }
@@ -173,6 +175,28 @@ async fn frames_of_any_size_and_shape_take_bounded_memory() {
     come_to(Manner::DenseFrames(7 << 20), [1, 5, 0, 3]).await;
     let ended = at(Manner::DenseFrames(100 << 10), &RUN).await;
     assert_eq!(ended.code, Some(1), "{}{}", ended.out, ended.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_number_of_faults_is_told_in_few_words() {
+    let run = [
+        "run",
+        "function*",
+        "trigger*",
+        "--histories",
+        "0",
+        "--jobs",
+        "64",
+    ];
+    let ended = at(Manner::ManyFaults, &run).await;
+    assert_eq!(ended.code, Some(1), "{}{}", ended.out, ended.err);
+    let kind = "`functionregistrationresult`";
+    assert!(
+        (5..100).contains(&ended.out.matches(kind).count()),
+        "{}",
+        ended.out
+    );
+    assert!(ended.out.contains(" more\n"), "{}", ended.out);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -236,6 +260,9 @@ async fn words_that_act_on_a_reader_are_shown_and_do_nothing() {
     let (html, markdown) = (format!("html={page}"), format!("markdown={summary}"));
     let reports = ["--verbose", "--report", &html, "--report", &markdown];
     let ended = at(Manner::Words, &[&RUN[..], &reports].concat()).await;
+    let ping = "../fixtures/cases/session/ping-frame-is-answered.json";
+    let replayed = at(Manner::WordsForTypes, &["replay", ping]).await;
+    assert!(replayed.out.contains("\\u{1b}]0;owned"), "{}", replayed.out);
     // They are there, as what they are.
     assert!(ended.out.contains("\\u{9b}31m\\u{85}"), "{}", ended.out);
     let page = fs::read_to_string(page).unwrap();

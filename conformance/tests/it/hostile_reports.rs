@@ -52,7 +52,7 @@ fn outcome(text: &str) -> Outcome {
         branches: vec![owned()],
         remarks: vec![owned()],
         malformed: vec![owned()],
-        transcript: vec![entry(Direction::Received), entry(Direction::Note)],
+        transcript: [entry(Direction::Received), entry(Direction::Note)].into(),
         took: Duration::ZERO,
     }
 }

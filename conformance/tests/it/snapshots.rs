@@ -460,11 +460,13 @@ pub(crate) fn steady(mut outcome: Outcome) -> Outcome {
     let steady = |text: &mut String| *text = text.replace(&suffix, "[run]");
     // When the greeting arrives is the engine's affair.
     let greeting = |entry: &Entry| entry.text.contains("workerregistered");
-    outcome.transcript.retain(|entry| !greeting(entry));
-    for entry in &mut outcome.transcript {
+    let entries = outcome.transcript.iter().filter(|it| !greeting(it));
+    let steadied = entries.cloned().map(|mut entry| {
         entry.at = Duration::ZERO;
         steady(&mut entry.text);
-    }
+        entry
+    });
+    outcome.transcript = steadied.collect();
     if let Status::Failed(failure) = &mut outcome.status {
         steady(&mut failure.expected);
         steady(&mut failure.problem);

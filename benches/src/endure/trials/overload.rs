@@ -116,13 +116,16 @@ struct Probed {
 /// Begins to call one at a time, by a few sessions with a worker of their own.
 fn probe(address: Address, time: Duration) -> Outcome<Aside<Probed>> {
     Ok(aside("probe", Priority::Usual, move || async move {
-        let until = Instant::now() + time;
         let worker = Peer::worker(address, QUIET_FUNCTION).await?;
         // It serves until this thread ends.
         tokio::spawn(worker.echo());
-        let mut callers = JoinSet::new();
+        let mut connected = Vec::new();
         for _ in 0..WELL_BEHAVED {
-            callers.spawn(behave(address, until));
+            connected.push(Caller::connect(address).await?);
+        }
+        let (mut callers, until) = (JoinSet::new(), Instant::now() + time);
+        for caller in connected {
+            callers.spawn(behave(caller, until));
         }
         let (mut latencies, mut begun) = (Vec::new(), 0);
         while let Some(caller) = callers.join_next().await {
@@ -138,8 +141,7 @@ fn probe(address: Address, time: Duration) -> Outcome<Aside<Probed>> {
 }
 
 /// How long each call took that was answered with a result, and how many there were.
-async fn behave(address: Address, until: Instant) -> Outcome<(Vec<Duration>, usize)> {
-    let mut caller = Caller::connect(address).await?;
+async fn behave(mut caller: Caller, until: Instant) -> Outcome<(Vec<Duration>, usize)> {
     let (mut latencies, mut begun) = (Vec::new(), 0);
     let mut pace = pace(CALL_EVERY);
     while Instant::now() < until {

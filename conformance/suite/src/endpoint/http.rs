@@ -18,14 +18,19 @@ use tokio::{
     net::TcpStream,
     sync::Semaphore,
     task::{JoinHandle, JoinSet},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
-use super::{BODY_BYTES_MAX, Behaviour, Received, Registry, Served};
+use super::{
+    ACCEPT_PAUSE, BODY_BYTES_MAX, Behaviour, HEAD_BYTES_MAX, REQUEST_TIME_MAX, Received, Registry,
+    Served,
+};
 use crate::transcript::{Answered, Direction};
 
-/// Connections beyond these wait: each may bring a body.
+/// Connections beyond these wait.
 const CONNECTIONS_MAX: usize = 512;
+/// Requests that a connection may have open at once in HTTP/2.
+const STREAMS_MAX: u32 = 16;
 
 /// An answer, filled in.
 #[derive(Clone, Debug)]
@@ -69,6 +74,7 @@ async fn accept(listener: tokio::net::TcpListener, registry: Arc<Registry>) {
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         // Whatever is wrong with one connection is not wrong with the next.
         let Ok((tcp, _)) = listener.accept().await else {
+            sleep(ACCEPT_PAUSE).await;
             continue;
         };
         let registry = Arc::clone(&registry);
@@ -84,7 +90,13 @@ async fn accept(listener: tokio::net::TcpListener, registry: Arc<Registry>) {
 async fn converse(tcp: TcpStream, registry: Arc<Registry>) {
     let _ = tcp.set_nodelay(true);
     let service = service_fn(move |request| answer(request, Arc::clone(&registry)));
-    let server = auto::Builder::new(TokioExecutor::new());
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http1().max_buf_size(HEAD_BYTES_MAX);
+    let of_head = u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX);
+    server
+        .http2()
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(of_head);
     // An engine may leave at any time.
     let _ = server.serve_connection(TokioIo::new(tcp), service).await;
 }
@@ -100,16 +112,19 @@ async fn answer(
     let Some((served, below)) = registry.find(target) else {
         return Ok(nothing());
     };
-    let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(body) => body.to_bytes().to_vec(),
+    let reading = timeout(REQUEST_TIME_MAX, read(body, &registry));
+    let read = reading.await.map_err(io::Error::other).flatten();
+    let body = match read {
+        Ok(body) => body,
         Err(error) => {
             let note = format!(
-                "a request was not read to its end ({error}; up to {} MiB are), and its \
-                 connection ended",
-                BODY_BYTES_MAX >> 20
+                "a request was not read to its end ({error}; up to {} MiB are, for {} s), and \
+                 its connection ended",
+                BODY_BYTES_MAX >> 20,
+                REQUEST_TIME_MAX.as_secs()
             );
             served.note(Direction::Note, note);
-            return Err(io::Error::other(error));
+            return Err(error);
         }
     };
     let headers = head.headers.iter();
@@ -126,6 +141,13 @@ async fn answer(
         }
         None => Ok(nothing()),
     }
+}
+
+/// A body, once there is room for one.
+async fn read(body: Incoming, registry: &Registry) -> io::Result<Vec<u8>> {
+    let _room = registry.bodies.acquire().await.map_err(io::Error::other)?;
+    let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
+    Ok(body.map_err(io::Error::other)?.to_bytes().to_vec())
 }
 
 fn nothing() -> Response<Full<Bytes>> {

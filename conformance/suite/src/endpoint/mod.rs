@@ -18,10 +18,14 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
-    sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
+    sync::{
+        Semaphore,
+        mpsc::{self, UnboundedReceiver, UnboundedSender},
+    },
     time::{Instant, timeout_at},
 };
 
@@ -37,6 +41,13 @@ const REQUESTS_MAX: usize = 1_000;
 const KEPT_BYTES_MAX: usize = 16 << 20;
 /// A request with a larger body is not read to its end. No case lets an engine send one.
 const BODY_BYTES_MAX: usize = 1 << 20;
+/// Requests that are being read at once; others wait.
+const BODIES_MAX: usize = 128;
+const HEAD_BYTES_MAX: usize = 64 << 10;
+/// How long an engine may take to send its request.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long to wait when the system has no descriptor for a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How the engine reaches the endpoints.
 #[derive(Clone, Debug)]
@@ -230,12 +241,24 @@ impl Drop for Endpoint {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Registry {
     /// The endpoints that are served, by the first segments of their paths.
     served: Mutex<BTreeMap<String, Arc<Served>>>,
     /// Whether any request has come to one of them.
     reached: AtomicBool,
+    /// Who may read a request now.
+    bodies: Semaphore,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            served: Mutex::default(),
+            reached: AtomicBool::default(),
+            bodies: Semaphore::new(BODIES_MAX),
+        }
+    }
 }
 
 impl Registry {

@@ -3,7 +3,10 @@
 //! The documents ask for an HMAC and do not say of what nor where. So any header counts that
 //! holds an HMAC, under the secret, of something with this very body in it.
 
-use std::collections::BTreeMap;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+};
 
 use base64::{
     Engine as _, alphabet,
@@ -11,7 +14,7 @@ use base64::{
     prelude::BASE64_STANDARD,
 };
 use ring::hmac::{
-    self, Algorithm, HMAC_SHA1_FOR_LEGACY_USE_ONLY, HMAC_SHA256, HMAC_SHA384, HMAC_SHA512,
+    self, Algorithm, HMAC_SHA1_FOR_LEGACY_USE_ONLY, HMAC_SHA256, HMAC_SHA384, HMAC_SHA512, Tag,
 };
 
 use super::Received;
@@ -21,37 +24,71 @@ const BODY: &str = "a signature of the body";
 const STANDARD_WEBHOOKS: &str = "Standard Webhooks";
 const TIMED_BODY: &str = "a signature of a time and the body";
 
+/// By the length of what they make.
+const ALGORITHMS: [(usize, Algorithm); 4] = [
+    (32, HMAC_SHA256),
+    (20, HMAC_SHA1_FOR_LEGACY_USE_ONLY),
+    (48, HMAC_SHA384),
+    (64, HMAC_SHA512),
+];
+
 /// Shorter values occur by chance.
 pub(super) const VALUE_BYTES_MIN: usize = 8;
+/// More numbers in the headers of a request are not taken for times.
+const TIMES_MAX: usize = 8;
+/// Of how many bytes HMACs are made at most, so that no request keeps a run busy: a hundred times
+/// what the largest body of an HMAC function in the cases needs.
+const SIGNED_BYTES_MAX: usize = 128 << 20;
 
 /// A header that proves possession.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Proof {
+    pub(super) header: String,
     /// Whose value is the secret.
     pub(super) variable: String,
     pub(super) scheme: &'static str,
-    pub(super) header: String,
+}
+
+/// What may have been signed, in the order of its parts.
+struct Signed<'r> {
+    scheme: &'static str,
+    before: String,
+    body: Cow<'r, [u8]>,
 }
 
 /// Every proof that a request holds.
 pub(super) fn proofs(request: &Received, variables: &BTreeMap<String, String>) -> Vec<Proof> {
+    let signatures: Vec<_> = request
+        .headers
+        .iter()
+        .map(|(header, value)| (header, signatures_in(value)))
+        .filter(|(_, signatures)| !signatures.is_empty())
+        .collect();
+    let mut algorithms = ALGORITHMS.to_vec();
+    algorithms.retain(|(length, _)| {
+        let mut all = signatures.iter().flat_map(|(_, signatures)| signatures);
+        all.any(|signature| signature.len() == *length)
+    });
     let texts = signed_texts(request);
+    let mut left = SIGNED_BYTES_MAX;
     let mut found = Vec::new();
-    for (header, value) in &request.headers {
-        let signatures = signatures_in(value);
-        for (variable, secret) in variables {
-            let proven = texts.iter().find(|(_, text)| {
-                signatures
-                    .iter()
-                    .any(|signature| verifies(secret, text, signature))
-            });
-            found.extend(proven.map(|(scheme, _)| Proof {
-                variable: variable.clone(),
-                scheme,
-                header: header.clone(),
-            }));
+    for (variable, secret) in variables {
+        let mut unproven: Vec<_> = signatures.iter().collect();
+        for text in &texts {
+            for tag in text.tags(&algorithms, secret, &mut left) {
+                unproven.retain(|(header, signatures)| {
+                    let proven = signatures.contains(tag.as_ref());
+                    found.extend(proven.then(|| Proof {
+                        variable: variable.clone(),
+                        scheme: text.scheme,
+                        header: (*header).clone(),
+                    }));
+                    !proven
+                });
+            }
         }
     }
+    found.sort_unstable();
     found
 }
 
@@ -81,20 +118,17 @@ pub(super) fn reveals<'v>(
 
 /// For the author of an engine whose request proves nothing: what would have.
 pub(crate) fn how_to_prove(request: &Received, variable: &str, secret: &str) -> String {
-    let sign = |text: &[u8]| {
-        let key = hmac::Key::new(HMAC_SHA256, secret.as_bytes());
-        hex::encode(hmac::sign(&key, text))
-    };
+    let key = hmac::Key::new(HMAC_SHA256, secret.as_bytes());
     let mut ways = vec![format!(
         "x-hub-signature-256: sha256={} (HMAC-SHA256 of the body)",
-        sign(&request.body)
+        hex::encode(hmac::sign(&key, &request.body))
     )];
     let signed = signed_texts(request);
-    if let Some((_, text)) = signed.iter().find(|(scheme, _)| *scheme == III) {
+    if let Some(text) = signed.iter().find(|it| it.scheme == III) {
         ways.push(format!(
             "x-iii-signature: sha256={} (HMAC-SHA256 of the value of x-iii-timestamp, `:` and \
              the base64 of the body)",
-            sign(text)
+            hex::encode(text.tag(HMAC_SHA256, secret.as_bytes()))
         ));
     }
     format!(
@@ -104,22 +138,29 @@ pub(crate) fn how_to_prove(request: &Received, variable: &str, secret: &str) -> 
 }
 
 /// What a signature may be of, by scheme.
-fn signed_texts(request: &Received) -> Vec<(&'static str, Vec<u8>)> {
-    let body = &request.body;
+fn signed_texts(request: &Received) -> Vec<Signed<'_>> {
     let header = |name: &str| request.headers.get(name);
-    let before_body = |before: String| [before.as_bytes(), body].concat();
-    let mut texts = vec![(BODY, body.clone())];
+    let of_body = |scheme, before| Signed {
+        scheme,
+        before,
+        body: Cow::Borrowed(&*request.body),
+    };
+    let mut texts = vec![of_body(BODY, String::new())];
     if let Some(time) = header("x-iii-timestamp") {
-        let text = format!("{time}:{}", BASE64_STANDARD.encode(body));
-        texts.push((III, text.into_bytes()));
+        texts.push(Signed {
+            scheme: III,
+            before: format!("{time}:"),
+            body: BASE64_STANDARD.encode(&request.body).into_bytes().into(),
+        });
     }
     for maker in ["webhook", "svix"] {
         let part = |name: &str| header(&format!("{maker}-{name}"));
         if let (Some(id), Some(time)) = (part("id"), part("timestamp")) {
-            texts.push((STANDARD_WEBHOOKS, before_body(format!("{id}.{time}."))));
+            texts.push(of_body(STANDARD_WEBHOOKS, format!("{id}.{time}.")));
         }
     }
-    for time in request.headers.values().flat_map(|it| times_in(it)) {
+    let times = request.headers.values().flat_map(|it| times_in(it));
+    for time in times.take(TIMES_MAX) {
         for before in [
             time.to_owned(),
             format!("{time}."),
@@ -127,10 +168,38 @@ fn signed_texts(request: &Received) -> Vec<(&'static str, Vec<u8>)> {
             format!("{time}\n"),
             format!("v0:{time}:"),
         ] {
-            texts.push((TIMED_BODY, before_body(before)));
+            texts.push(of_body(TIMED_BODY, before));
         }
     }
     texts
+}
+
+impl Signed<'_> {
+    /// Every HMAC of it under a secret, as long as there are bytes left to make them of. Standard
+    /// Webhooks writes its secrets in base64, behind `whsec_`.
+    fn tags(&self, algorithms: &[(usize, Algorithm)], secret: &str, left: &mut usize) -> Vec<Tag> {
+        let encoded = secret.strip_prefix("whsec_").unwrap_or(secret);
+        let decoded = BASE64_STANDARD.decode(encoded).ok();
+        let keys = [Some(secret.as_bytes().to_vec()), decoded];
+        let mut tags = Vec::new();
+        for key in keys.into_iter().flatten() {
+            for (_, algorithm) in algorithms {
+                let Some(rest) = left.checked_sub(self.before.len() + self.body.len()) else {
+                    return tags;
+                };
+                *left = rest;
+                tags.push(self.tag(*algorithm, &key));
+            }
+        }
+        tags
+    }
+
+    fn tag(&self, algorithm: Algorithm, key: &[u8]) -> Tag {
+        let mut context = hmac::Context::with_key(&hmac::Key::new(algorithm, key));
+        context.update(self.before.as_bytes());
+        context.update(&self.body);
+        context.sign()
+    }
 }
 
 /// Numbers such as Unix times, also as a parameter: `t=1700000000`.
@@ -141,12 +210,12 @@ fn times_in(value: &str) -> impl Iterator<Item = &str> {
 }
 
 /// What in a header may be a signature: hexadecimal or base64, behind a prefix or not.
-fn signatures_in(value: &str) -> Vec<Vec<u8>> {
+fn signatures_in(value: &str) -> HashSet<Vec<u8>> {
     const LENIENT: GeneralPurposeConfig =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let standard = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
     let url_safe = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
-    let is_mac = |bytes: &Vec<u8>| algorithm(bytes).is_some();
+    let is_mac = |bytes: &Vec<u8>| ALGORITHMS.iter().any(|(length, _)| *length == bytes.len());
     value
         .split([',', ';', ' ', ':', '"'])
         .flat_map(|part| [Some(part), part.split_once('=').map(|(_, after)| after)])
@@ -161,31 +230,6 @@ fn signatures_in(value: &str) -> Vec<Vec<u8>> {
         .flatten()
         .filter(is_mac)
         .collect()
-}
-
-/// Each has a length of its own.
-fn algorithm(signature: &[u8]) -> Option<Algorithm> {
-    Some(match signature.len() {
-        20 => HMAC_SHA1_FOR_LEGACY_USE_ONLY,
-        32 => HMAC_SHA256,
-        48 => HMAC_SHA384,
-        64 => HMAC_SHA512,
-        _ => return None,
-    })
-}
-
-/// Standard Webhooks writes its secrets in base64, behind `whsec_`.
-fn verifies(secret: &str, text: &[u8], signature: &[u8]) -> bool {
-    let Some(algorithm) = algorithm(signature) else {
-        return false;
-    };
-    let decoded = BASE64_STANDARD
-        .decode(secret.strip_prefix("whsec_").unwrap_or(secret))
-        .ok();
-    [Some(secret.as_bytes().to_vec()), decoded]
-        .into_iter()
-        .flatten()
-        .any(|key| hmac::verify(&hmac::Key::new(algorithm, &key), text, signature).is_ok())
 }
 
 #[cfg(test)]
@@ -314,6 +358,23 @@ mod tests {
         ] {
             assert_eq!(scheme(&headers, "{}", secret), None, "{headers:?}");
         }
+    }
+
+    #[test]
+    fn no_request_keeps_the_suite_busy() {
+        let (secret, body) = ("It's a secret to everybody", "x".repeat(1 << 20));
+        let times = "100000000,".repeat(6_000);
+        let signature = |length: usize| hex::encode(vec![7; length]);
+        let signatures = [20, 32, 48, 64].map(signature).join(",");
+        let headers = [("x-time", &*times), ("x-signature", &*signatures)];
+        let asked = request(&headers, &body);
+        let mut left = SIGNED_BYTES_MAX;
+        let texts = signed_texts(&asked);
+        assert_eq!(texts.len(), 1 + 5 * TIMES_MAX);
+        let tags = texts.iter();
+        let tags = tags.flat_map(|it| it.tags(&ALGORITHMS, secret, &mut left));
+        assert!(tags.count() <= SIGNED_BYTES_MAX >> 20);
+        assert_eq!(proofs(&asked, &variables(secret)), []);
     }
 
     #[test]

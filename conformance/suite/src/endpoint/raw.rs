@@ -9,13 +9,14 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use super::{BODY_BYTES_MAX, Behaviour, Received, Registry, Served};
+use super::{
+    ACCEPT_PAUSE, BODY_BYTES_MAX, Behaviour, HEAD_BYTES_MAX, REQUEST_TIME_MAX, Received, Registry,
+    Served,
+};
 use crate::{case::RawPart, transcript::Direction};
 
-const HEAD_BYTES_MAX: usize = 64 << 10;
 const HEADERS_MAX: usize = 128;
-/// How long an engine may take to send its request, and how long one that says no more is kept.
-const REQUEST_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long an engine that says no more is kept.
 const HOLD_TIME_MAX: Duration = Duration::from_secs(60);
 /// Text that repeats is sent in pieces of about this size.
 const PIECE_BYTES: usize = 64 << 10;
@@ -36,7 +37,10 @@ impl RawServer {
             loop {
                 tokio::select! {
                     accepted = listener.accept() => {
-                        let Ok((tcp, _)) = accepted else { continue };
+                        let Ok((tcp, _)) = accepted else {
+                            tokio::time::sleep(ACCEPT_PAUSE).await;
+                            continue;
+                        };
                         let registry = Arc::clone(&registry);
                         connections.spawn(async move {
                             // An engine may leave at any time.
@@ -121,6 +125,8 @@ async fn read(
     tcp: &mut TcpStream,
     registry: &Registry,
 ) -> io::Result<Option<(Arc<Served>, Received)>> {
+    tcp.readable().await?;
+    let _room = registry.bodies.acquire().await.map_err(io::Error::other)?;
     let mut bytes = Vec::new();
     loop {
         if bytes.len() > HEAD_BYTES_MAX + BODY_BYTES_MAX || tcp.read_buf(&mut bytes).await? == 0 {

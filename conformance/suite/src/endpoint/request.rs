@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json, value::RawValue};
 
 use super::proof;
-use crate::frame::Frame;
+use crate::{frame::Frame, held::BODY_MEMORY_MAX};
 
 /// A request that has arrived whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Received {
     ///
     /// # Errors
     ///
-    /// Never for a request that can be read; the text says what could not.
+    /// For one that would take too much memory.
     pub(crate) fn frame(&self, variables: &BTreeMap<String, String>) -> Result<Frame, String> {
         let signed_by: Vec<Value> = proof::proofs(self, variables)
             .into_iter()
@@ -75,7 +75,7 @@ impl Received {
             .into_iter()
             .map(|(name, value)| format!("\"{name}\":{value}"))
             .collect();
-        Frame::read(&format!("{{{}}}", fields.join(",")))
+        Frame::read_within(BODY_MEMORY_MAX, &format!("{{{}}}", fields.join(",")))
     }
 
     /// Likewise, without the values of the variables: a header that holds one, or a proof of one,

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -76,7 +77,7 @@ pub struct WrongHistory {
     seed: u64,
     history: History,
     deviation: Deviation,
-    transcript: Vec<Entry>,
+    transcript: Arc<[Entry]>,
 }
 
 impl WrongHistory {
@@ -107,7 +108,7 @@ pub struct Finding {
     /// What happened instead.
     pub problem: String,
     /// What was said on the wire.
-    pub transcript: Vec<Entry>,
+    pub transcript: Arc<[Entry]>,
     /// How often it went wrong when it was driven again, of how often.
     pub confirmed: (u32, u32),
     pub(super) history: History,

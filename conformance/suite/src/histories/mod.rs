@@ -137,7 +137,7 @@ struct Found {
     status: Status,
     /// The clause that is broken.
     clause: Option<&'static str>,
-    transcript: Vec<Entry>,
+    transcript: Arc<[Entry]>,
 }
 
 impl Found {
@@ -145,7 +145,7 @@ impl Found {
         Self {
             status: Status::Untestable(reason),
             clause: None,
-            transcript: Vec::new(),
+            transcript: Arc::default(),
         }
     }
 }
@@ -176,6 +176,6 @@ async fn search(context: &Context, features: &Features, plan: Plan) -> Found {
     Found {
         status: Status::Passed,
         clause: None,
-        transcript: Vec::new(),
+        transcript: Arc::default(),
     }
 }

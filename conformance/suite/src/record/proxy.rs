@@ -1,12 +1,20 @@
 //! Sitting between clients and an engine: every byte goes on, and what it says is noted.
 
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{
+    io,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::mpsc::UnboundedSender,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_tungstenite::tungstenite::http::Uri;
 
@@ -23,6 +31,8 @@ const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(5);
 const READING_TIME_MAX: Duration = Duration::from_secs(60);
 /// How long connecting to the engine may take, and shaking hands with it and the client.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long to wait when the system has no descriptor for a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// An engine's address.
 #[derive(Clone, Debug)]
@@ -68,23 +78,25 @@ pub(super) async fn serve(
     notes: Arc<Notes>,
     ended: UnboundedSender<()>,
 ) {
-    let mut session = 0;
-    // A connection that fails before it is a session's is no part of the recording.
-    while let Ok((client, _)) = listener.accept().await {
-        let shaking = timeout(CONNECT_TIME_MAX, shake_hands(client, &upstream));
-        let Ok(Ok((client, engine))) = shaking.await else {
+    let upstream = Arc::new(upstream);
+    let sessions = Arc::new(AtomicUsize::new(0));
+    loop {
+        let Ok((client, _)) = listener.accept().await else {
+            sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let relay = Relay {
-            session,
-            notes: Arc::clone(&notes),
-        };
-        relay.note(Event::Connected);
-        session += 1;
-        let ended = ended.clone();
+        let (upstream, sessions) = (Arc::clone(&upstream), Arc::clone(&sessions));
+        let (notes, ended) = (Arc::clone(&notes), ended.clone());
         tokio::spawn(async move {
-            relay.run(client, engine).await;
-            let _ = ended.send(());
+            let shaking = timeout(CONNECT_TIME_MAX, shake_hands(client, &upstream));
+            // A connection that fails before it is a session's is no part of the recording.
+            if let Ok(Ok((client, engine))) = shaking.await {
+                let session = sessions.fetch_add(1, Ordering::Relaxed);
+                let relay = Relay { session, notes };
+                relay.note(Event::Connected);
+                relay.run(client, engine).await;
+                let _ = ended.send(());
+            }
         });
     }
 }

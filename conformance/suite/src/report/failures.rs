@@ -1,7 +1,7 @@
 //! What failed, with everything that is needed to understand it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     io::{self, Write},
 };
 
@@ -23,6 +23,8 @@ const VALUE_CHARACTERS: usize = 300;
 /// How many cases are named that failed as another did, or that differ without deciding.
 const OTHERS_MAX: usize = 6;
 const DIFFERING_MAX: usize = 25;
+/// How many kinds of malformed frames are told.
+const MALFORMED_MAX: usize = 25;
 /// With more failures than these it is their clauses that are run again.
 const AGAIN_MAX: usize = 25;
 /// Beyond this the middle of a transcript is left out.
@@ -299,14 +301,10 @@ pub(super) fn transcript(entries: &[Entry], out: &mut dyn Write) -> io::Result<(
 
 /// Frames that are not what the schemas describe, whatever case they came in.
 fn malformed(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let mut faults: Vec<(&str, &str)> = Vec::new();
-    for outcome in run.outcomes {
-        for fault in &outcome.malformed {
-            if !faults.iter().any(|(known, _)| known == fault) {
-                faults.push((fault, &outcome.case));
-            }
-        }
-    }
+    let mut known = HashSet::new();
+    let all = run.outcomes.iter();
+    let all = all.flat_map(|it| it.malformed.iter().map(|fault| (fault.as_str(), &it.case)));
+    let faults: Vec<_> = all.filter(|(fault, _)| known.insert(*fault)).collect();
     if faults.is_empty() {
         return Ok(());
     }
@@ -314,13 +312,16 @@ fn malformed(run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
         out,
         "\n{STRONG}Frames that are not what spec/schema describes (observed){STRONG:#}"
     )?;
-    for (fault, case) in faults {
+    for (fault, case) in faults.iter().take(MALFORMED_MAX) {
         writeln!(
             out,
             "  {} {FAINT}in {}{FAINT:#}",
             printable(fault, VALUE_CHARACTERS),
             shown(case)
         )?;
+    }
+    if let Some(more) = faults.len().checked_sub(MALFORMED_MAX).filter(|it| *it > 0) {
+        writeln!(out, "  {FAINT}… and {more} more{FAINT:#}")?;
     }
     Ok(())
 }

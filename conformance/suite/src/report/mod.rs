@@ -248,7 +248,7 @@ impl Run<'_> {
 }
 
 /// Text of a peer's, fit for a terminal: what is not seen, or changes how other text is seen, is
-/// shown as an escape.
+/// shown as an escape. So is what begins a command in a log of GitHub's.
 #[must_use]
 pub fn printable(text: &str, characters_max: usize) -> String {
     let mut shown = String::new();
@@ -258,7 +258,10 @@ pub fn printable(text: &str, characters_max: usize) -> String {
             shown += &format!("… ({left_out} more characters)");
             break;
         }
-        if c.is_control() || is_invisible(c) {
+        let commands = index == 0 && text.starts_with("::") || c == '[' && shown.ends_with("##");
+        if commands {
+            shown.extend(c.escape_unicode());
+        } else if c.is_control() || is_invisible(c) {
             shown.extend(c.escape_default());
         } else {
             shown.push(c);
@@ -298,5 +301,7 @@ mod tests {
         );
         assert_eq!(printable("abcdef", 4), "abcd… (2 more characters)");
         assert_eq!(printable("Grüße, 世界", 100), "Grüße, 世界");
+        assert_eq!(printable("::error::x", 100), "\\u{3a}:error::x");
+        assert_eq!(printable("a::b ##[group]", 100), "a::b ##\\u{5b}group]");
     }
 }

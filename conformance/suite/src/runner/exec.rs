@@ -12,7 +12,7 @@ use crate::{
     exchange::Exchange,
     session::{CLOSE_WITHOUT_A_CODE, ConnectError, Session, Stop, describe_unread},
     template::{Mismatch, Scope, TemplateError},
-    transcript::{Direction, Transcript},
+    transcript::{Direction, Transcript, beginning},
     verdict::Failure,
 };
 
@@ -139,7 +139,7 @@ impl<'c> CaseRun<'c> {
             move |fault: Fault| Failure {
                 step,
                 expected: fault.expected,
-                problem: fault.problem,
+                problem: beginning(fault.problem),
                 mismatches: fault.mismatches,
                 history: Vec::new(),
                 is_the_cases: fault.is_the_cases,

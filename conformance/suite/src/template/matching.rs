@@ -6,7 +6,10 @@ use uuid::Uuid;
 use super::{
     Scope, TemplateError, key::expand, patterns, string, template_for_people, token, unknown,
 };
-use crate::frame::Frame;
+use crate::{frame::Frame, transcript::beginning};
+
+/// An engine may send any number of fields that should not be there: more are only counted.
+const MISMATCHES_MAX: usize = 50;
 
 /// One place where a frame is not what was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,11 +38,19 @@ impl Scope {
             scope: self.clone(),
             frame,
             mismatches: Vec::new(),
+            untold: 0,
         };
         comparison.value(&mut Vec::new(), &template, Some(&frame.value))?;
         if comparison.mismatches.is_empty() {
             *self = comparison.scope;
             return Ok(Vec::new());
+        }
+        if comparison.untold > 0 {
+            comparison.mismatches.push(Mismatch {
+                path: String::new(),
+                expected: "nothing else that differs".to_owned(),
+                received: format!("{} more differences", comparison.untold),
+            });
         }
         Ok(comparison.mismatches)
     }
@@ -49,6 +60,8 @@ struct Comparison<'f> {
     scope: Scope,
     frame: &'f Frame,
     mismatches: Vec<Mismatch>,
+    /// How many there are beside those.
+    untold: usize,
 }
 
 impl Comparison<'_> {
@@ -277,6 +290,7 @@ impl Comparison<'_> {
             scope: self.scope.clone(),
             frame: self.frame,
             mismatches: Vec::new(),
+            untold: 0,
         };
         attempt.value(&mut Vec::new(), template, received)?;
         let holds = attempt.mismatches.is_empty();
@@ -295,7 +309,7 @@ impl Comparison<'_> {
             self.mismatches.push(Mismatch {
                 path: path.join("."),
                 expected: format!("{expected} (byte for byte)"),
-                received: found.map_or_else(|| describe(received), str::to_owned),
+                received: found.map_or_else(|| describe(received), |it| beginning(it.to_owned())),
             });
         }
     }
@@ -309,6 +323,10 @@ impl Comparison<'_> {
     }
 
     fn differ(&mut self, path: &[String], expected: &str, received: Option<&Value>) {
+        if self.mismatches.len() == MISMATCHES_MAX {
+            self.untold += 1;
+            return;
+        }
         self.mismatches.push(Mismatch {
             path: path.join("."),
             expected: expected.to_owned(),
@@ -318,7 +336,7 @@ impl Comparison<'_> {
 }
 
 fn describe(received: Option<&Value>) -> String {
-    received.map_or_else(|| "nothing".to_owned(), Value::to_string)
+    received.map_or_else(|| "nothing".to_owned(), |it| beginning(it.to_string()))
 }
 
 fn array<'v>(name: &str, argument: &'v Value) -> Result<&'v [Value], TemplateError> {

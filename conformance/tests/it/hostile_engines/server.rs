@@ -1,5 +1,7 @@
 //! Engines that mean harm, byte by byte.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{
@@ -27,6 +29,8 @@ pub(super) enum Manner {
     EndlessFrames,
     /// Likewise, and answers pings beside it.
     EndlessFramesAndPongs,
+    /// Begins each session with thousands of frames, each of them wrong in a way of its own.
+    ManyFaults,
     /// Sends frames that nobody sees, without end.
     EndlessPings,
     /// Announces a frame of 1 GiB, and sends bytes of it without end.
@@ -51,6 +55,8 @@ pub(super) enum Manner {
     RefusesInWords,
     /// Answers everything in such words, and closes with them.
     Words,
+    /// Likewise, also where a frame's type should be.
+    WordsForTypes,
 }
 
 /// Listens on a port of its own; what workers connect to.
@@ -88,7 +94,8 @@ async fn serve(mut tcp: TcpStream, manner: Manner) -> Option<()> {
     }
     let socket = accept_async(tcp).await.ok()?;
     match manner {
-        Manner::Words => return words(socket).await,
+        Manner::Words => return words(socket, "pong").await,
+        Manner::WordsForTypes => return words(socket, WORDS).await,
         Manner::EndlessFramesAndPongs => return talks_on(socket).await,
         Manner::ReadsOneCall => return reads_one_call(socket).await,
         _ => {}
@@ -98,6 +105,7 @@ async fn serve(mut tcp: TcpStream, manner: Manner) -> Option<()> {
         Manner::EndlessFrames => {
             endless(tcp, b"", &frame(0x81, br#"{"type":"workerregistered"}"#)).await
         }
+        Manner::ManyFaults => many_faults(tcp).await,
         Manner::EndlessPings => endless(tcp, b"", &frame(0x89, b"")).await,
         Manner::EndlessMessage => endless(tcp, &frame(0x01, b"{"), &frame(0x00, b" ")).await,
         Manner::NoUtf8 => endless(tcp, b"", &frame(0x81, &[b'"', 0xff, 0x80, b'"'])).await,
@@ -136,6 +144,19 @@ async fn endless(mut tcp: TcpStream, first: &[u8], again: &[u8]) -> Option<()> {
         // There are others on this thread.
         yield_now().await;
     }
+}
+
+async fn many_faults(mut tcp: TcpStream) -> Option<()> {
+    static FAULTS: AtomicU64 = AtomicU64::new(0);
+    const OF_A_SESSION: usize = 2_000;
+    let wrong = |_| {
+        let id = FAULTS.fetch_add(1, Ordering::Relaxed);
+        let text = json!({"type": "functionregistrationresult", "id": id, "function_id": "f"});
+        frame(0x81, text.to_string().as_bytes())
+    };
+    let all: Vec<u8> = (0..OF_A_SESSION).flat_map(wrong).collect();
+    tcp.write_all(&all).await.ok()?;
+    hold(tcp).await
 }
 
 /// Reads nothing, for as long as the connection is there.
@@ -188,7 +209,7 @@ async fn reads_one_call(mut socket: WebSocketStream<TcpStream>) -> Option<()> {
     }
 }
 
-async fn words(mut socket: WebSocketStream<TcpStream>) -> Option<()> {
+async fn words(mut socket: WebSocketStream<TcpStream>, pong: &str) -> Option<()> {
     while let Some(Ok(message)) = socket.next().await {
         let Message::Text(text) = message else {
             continue;
@@ -196,7 +217,7 @@ async fn words(mut socket: WebSocketStream<TcpStream>) -> Option<()> {
         let asked: Value = serde_json::from_str(&text).unwrap_or_default();
         let error = json!({"code": WORDS, "message": WORDS, (WORDS): WORDS});
         let answer = match asked["type"].as_str() {
-            Some("ping") => json!({"type": "pong", (WORDS): WORDS}),
+            Some("ping") => json!({"type": pong, (WORDS): WORDS}),
             Some("registertrigger") => json!({
                 "type": "triggerregistrationresult",
                 "id": asked["id"],
