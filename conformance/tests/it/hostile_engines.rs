@@ -179,15 +179,7 @@ async fn frames_of_any_size_and_shape_take_bounded_memory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_number_of_faults_is_told_in_few_words() {
-    let run = [
-        "run",
-        "function*",
-        "trigger*",
-        "--histories",
-        "0",
-        "--jobs",
-        "64",
-    ];
+    let run = ["run", "function*", "--histories", "0"];
     let ended = at(Manner::ManyFaults, &run).await;
     assert_eq!(ended.code, Some(1), "{}{}", ended.out, ended.err);
     let kind = "`functionregistrationresult`";

@@ -298,9 +298,15 @@ impl<'c> Explorer<'c> {
                 if Instant::now() > deadline || self.manner.context.gone().is_some() {
                     return wrong;
                 }
-                let transcript = Transcript::default();
-                let driven = self.drive(manner, &history, &transcript).await;
                 let same = |it: &Deviation| it.clause == wrong.deviation.clause;
+                let mut transcript = Transcript::default();
+                let mut driven = self.drive(manner, &history, &transcript).await;
+                // Something that is only late may come before it, and hide it.
+                let hidden = driven.outcome.as_ref().is_err_and(|it| !same(it));
+                if hidden && manner.patience < self.manner.patience {
+                    transcript = Transcript::default();
+                    driven = self.drive(self.manner, &history, &transcript).await;
+                }
                 if let Some(deviation) = driven.outcome.err().filter(same) {
                     wrong.history = history;
                     wrong.deviation = deviation;
