@@ -1,18 +1,17 @@
 //! A session of the suite's with the engine under test: it plays a worker or a caller.
 
+mod reader;
+
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{
-    SinkExt, StreamExt,
-    stream::{SplitSink, SplitStream},
-};
+use futures_util::{SinkExt, StreamExt, stream::SplitSink};
 use tokio::{
-    sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
+    sync::mpsc::{self, UnboundedReceiver},
     task::JoinHandle,
     time::{Instant, timeout, timeout_at},
 };
 use tokio_tungstenite::tungstenite::{
-    Bytes, Error, Message,
+    Bytes, Message,
     protocol::{
         CloseFrame,
         frame::{
@@ -22,19 +21,15 @@ use tokio_tungstenite::tungstenite::{
     },
 };
 
+use self::reader::{Incoming, Reader};
 use crate::{
     case::{RawFrame, RawOpcode},
     frame::Frame,
-    held::{Held, in_memory},
+    held::Held,
     mapping::ConfigKeys,
     transcript::{Direction, Transcript, Whole},
     websocket::{Socket, Unopened, open, reading_time},
 };
-
-/// What an engine may send to one session: no case asks for anything near it, and an engine that
-/// never stops must not fill the suite's memory.
-const FRAMES_MAX: usize = 20_000;
-const BYTES_MAX: usize = 8 << 20;
 
 /// What a Close frame without a code counts as (RFC 6455, section 7.1.5).
 pub(crate) const CLOSE_WITHOUT_A_CODE: u16 = 1005;
@@ -50,15 +45,6 @@ pub(crate) const HELLO: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     r#""},"action":{"type":"void"}}"#
 );
-
-/// Something that has come from the engine.
-#[derive(Debug)]
-enum Incoming {
-    Frame(Frame),
-    Pong(Bytes),
-    Ended(Option<u16>),
-    Flooded,
-}
 
 /// Why a session could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -419,80 +405,4 @@ fn whole(payload: &[u8], as_text: bool) -> Whole {
         },
         hex: hex::encode(payload),
     })
-}
-
-/// What reads for a session.
-struct Reader {
-    incoming: UnboundedSender<Incoming>,
-    held: Arc<Held>,
-    name: String,
-    transcript: Transcript,
-}
-
-impl Reader {
-    /// Reads until the connection ends, and answers pings by doing so.
-    async fn read(self, mut stream: SplitStream<Socket>) {
-        let mut code = None;
-        let (mut frames, mut bytes) = (0, 0);
-        loop {
-            let message = match stream.next().await {
-                Some(Ok(message)) => message,
-                Some(Err(error)) => {
-                    if !matches!(error, Error::ConnectionClosed | Error::AlreadyClosed) {
-                        self.note(Direction::Note, format!("connection lost: {error}"));
-                    }
-                    break;
-                }
-                None => break,
-            };
-            frames += 1;
-            bytes += message.len();
-            let has_room = self.hear(message, &mut code);
-            if !has_room || frames > FRAMES_MAX || bytes > BYTES_MAX {
-                let note = format!("no longer listened to, after {frames} frames of {bytes} bytes");
-                self.note(Direction::Note, note);
-                let _ = self.incoming.send(Incoming::Flooded);
-                return;
-            }
-        }
-        let _ = self.incoming.send(Incoming::Ended(code));
-    }
-
-    /// Passes on what has come; whether there was room for it.
-    fn hear(&self, message: Message, code: &mut Option<u16>) -> bool {
-        let received = |text: String| self.note(Direction::Received, text);
-        match message {
-            Message::Text(text) => {
-                if !self.held.add(in_memory(&text)) {
-                    received(text.to_string());
-                    return false;
-                }
-                match Frame::read(&text) {
-                    Ok(frame) => {
-                        received(frame.text.clone());
-                        let _ = self.incoming.send(Incoming::Frame(frame));
-                    }
-                    Err(problem) => received(format!("{text}  ({problem})")),
-                }
-            }
-            Message::Binary(bytes) => received(format!("(binary frame of {} bytes)", bytes.len())),
-            Message::Pong(payload) => {
-                received(format!("(WebSocket pong `{}`)", payload.escape_ascii()));
-                let _ = self.incoming.send(Incoming::Pong(payload));
-            }
-            Message::Close(frame) => {
-                received(match &frame {
-                    Some(frame) => format!("(Close {})", u16::from(frame.code)),
-                    None => "(Close without a code)".to_owned(),
-                });
-                *code = Some(frame.map_or(CLOSE_WITHOUT_A_CODE, |it| it.code.into()));
-            }
-            Message::Ping(_) | Message::Frame(_) => {}
-        }
-        true
-    }
-
-    fn note(&self, direction: Direction, text: String) {
-        self.transcript.add(&self.name, direction, text);
-    }
 }

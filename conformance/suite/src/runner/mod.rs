@@ -2,124 +2,35 @@
 //!
 //! The runner emits [`Event`]s and never learns who listens to them.
 
+mod context;
 mod exchanges;
 mod exec;
 mod once;
+mod pace;
 mod presence;
 mod requests;
 mod waits;
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-pub use self::presence::{Gone, Restart};
-pub(crate) use self::{exec::describe as describe_stop, presence::Presence};
 use tokio::{
-    sync::{OnceCell, Semaphore, mpsc},
+    sync::{Semaphore, mpsc},
     task::JoinSet,
 };
-use uuid::Uuid;
 
+pub use self::{
+    context::{Context, Target},
+    pace::Pace,
+    presence::{Gone, Restart},
+};
+pub(crate) use self::{exec::describe as describe_stop, presence::Presence};
 use crate::{
     case::Case,
-    endpoint::{Callback, Endpoints, EndpointsError},
-    exchange,
     expectation::Expectation,
     histories,
-    mapping::ConfigKeys,
-    schema::FrameSchemas,
-    session::{ConnectError, Session},
     transcript::Transcript,
     verdict::{Failure, Outcome, Status},
 };
-
-/// The engine under test, as far as the suite knows it.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// Where workers connect.
-    pub url: String,
-    /// Environment variables that it was started with, as far as cases need them, and their
-    /// values.
-    pub variables: BTreeMap<String, String>,
-    /// Whether the suite's sessions say hello on connecting (CO-16).
-    pub hello: bool,
-    /// How it reaches the endpoints of the suite.
-    pub callback: Callback,
-    /// Where it serves http triggers, without a slash at its end.
-    pub http_url: Option<String>,
-    /// How its trigger types and the keys of their configs are called.
-    pub config_keys: ConfigKeys,
-    /// Cases that have no meaning for it, with the reason.
-    pub not_applicable: Vec<Expectation>,
-    /// Whether it may be left otherwise than it was found: cases that try to change what all
-    /// sessions share are run only then.
-    pub expendable: bool,
-}
-
-/// How to run.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// How many cases run at once; if more than one, as many again may wait for the engine's clock.
-    pub jobs: usize,
-    /// How long something that has to come may take.
-    pub patience: Duration,
-    /// Whether patience shrinks to what the engine was seen to need when it was probed.
-    pub adapts: bool,
-    /// How long to listen, after a fence, for something that must not come.
-    pub quiet: Duration,
-    /// How much longer than usual the engine's clocks take.
-    pub clock_scale: f64,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self {
-            jobs: 16,
-            patience: Duration::from_secs(3),
-            adapts: false,
-            quiet: Duration::from_millis(25),
-            clock_scale: 1.0,
-        }
-    }
-}
-
-/// The least patience with an engine that has answered something, and with one that has not.
-const PATIENCE_MIN: Duration = Duration::from_millis(1_500);
-const PATIENCE_WITH_SILENCE: Duration = Duration::from_millis(250);
-
-impl Pace {
-    /// The pace for an engine that is so many times slower.
-    #[must_use]
-    pub fn scaled(self, scale: f64) -> Self {
-        Self {
-            patience: self.patience.mul_f64(scale),
-            quiet: self.quiet.mul_f64(scale),
-            clock_scale: scale,
-            ..self
-        }
-    }
-
-    /// The pace for the rest of a run, from how long the probes took that passed and that had
-    /// not to wait for a clock.
-    fn adapted(self, probes: &[Outcome], cases: &[Arc<Case>]) -> Self {
-        let at_once = |outcome: &&Outcome| {
-            let case = cases.iter().find(|case| case.id == outcome.case);
-            outcome.status == Status::Passed && case.is_some_and(|case| case.clock_s == 0)
-        };
-        let passed = probes.iter().filter(at_once);
-        let patience = match passed.map(|it| it.took).max() {
-            Some(slowest) => (slowest * 20).max(PATIENCE_MIN),
-            None => PATIENCE_WITH_SILENCE,
-        };
-        Self {
-            patience: patience.min(self.patience),
-            ..self
-        }
-    }
-}
 
 /// What happens during a run.
 #[derive(Debug)]
@@ -131,132 +42,6 @@ pub enum Event {
     },
     /// A case has ended.
     Finished(Box<Outcome>),
-}
-
-/// Everything that cases share while they run.
-#[derive(Debug)]
-pub struct Context {
-    /// The engine.
-    pub target: Target,
-    /// How to run.
-    pub pace: Pace,
-    /// Distinguishes the ids of this run.
-    pub run: String,
-    pub(crate) schemas: &'static FrameSchemas,
-    /// Opened for the first case that has any.
-    endpoints: Arc<OnceCell<Endpoints>>,
-    pub(crate) http: exchange::Client,
-    pub(crate) presence: Arc<Presence>,
-}
-
-impl Context {
-    /// A context for one run.
-    ///
-    /// # Errors
-    ///
-    /// If the frame schemas that the suite carries cannot be used; a test sees that they can.
-    pub fn new(target: Target, pace: Pace) -> Result<Self, String> {
-        Ok(Self {
-            target,
-            pace,
-            run: run_id(),
-            schemas: FrameSchemas::embedded()?,
-            endpoints: Arc::default(),
-            http: exchange::client(),
-            presence: Arc::new(Presence::new(pace.patience)),
-        })
-    }
-
-    /// The context for another run against the same engine, in which may be left what the last
-    /// one has sent: its messages in queues, above all.
-    #[must_use]
-    pub fn anew(&self) -> Self {
-        Self {
-            run: run_id(),
-            ..self.at_pace(self.pace)
-        }
-    }
-
-    fn at_pace(&self, pace: Pace) -> Self {
-        Self {
-            target: self.target.clone(),
-            pace,
-            run: self.run.clone(),
-            schemas: self.schemas,
-            endpoints: Arc::clone(&self.endpoints),
-            http: self.http.clone(),
-            presence: Arc::clone(&self.presence),
-        }
-    }
-
-    /// Whether the engine has gone away during the run.
-    #[must_use]
-    pub fn gone(&self) -> Option<Arc<Gone>> {
-        self.presence.gone()
-    }
-
-    /// Likewise, when it is known in case that it is just being found out.
-    pub async fn found_out(&self) -> Option<Arc<Gone>> {
-        self.presence.settled().await
-    }
-
-    /// Every time that the engine was away during the run and came back.
-    #[must_use]
-    pub fn restarts(&self) -> Vec<Restart> {
-        self.presence.restarts()
-    }
-
-    /// The engine's process, which the suite had started, has ended: if nobody listens any more
-    /// the engine is gone.
-    pub async fn process_ended(&self, how: String) {
-        self.presence.process_ended(how);
-        self.presence.find_out(self, "").await;
-    }
-
-    /// The servers behind the endpoints of the cases.
-    ///
-    /// # Errors
-    ///
-    /// When the suite cannot listen where the target is to call it.
-    pub async fn endpoints(&self) -> Result<&Endpoints, EndpointsError> {
-        let open = || Endpoints::open(&self.target.callback);
-        self.endpoints.get_or_try_init(open).await
-    }
-
-    /// Whether the engine has reached any endpoint of the cases.
-    pub(crate) fn endpoints_were_reached(&self) -> bool {
-        self.endpoints.get().is_some_and(Endpoints::were_reached)
-    }
-
-    /// Opens a session that is not part of a case, to see whether there is an engine at all.
-    ///
-    /// # Errors
-    ///
-    /// Why there is none.
-    pub async fn reach(&self) -> Result<(), ConnectError> {
-        let patience = self.pace.patience;
-        self.visit(patience, patience).await
-    }
-
-    /// Likewise, without waiting for the end of the session.
-    pub(crate) async fn look(&self, patience: Duration) -> Result<(), ConnectError> {
-        self.visit(patience, Duration::ZERO).await
-    }
-
-    async fn visit(&self, patience: Duration, close_time: Duration) -> Result<(), ConnectError> {
-        let transcript = Transcript::default();
-        let mut session =
-            Session::connect(&self.target.url, "probe", false, patience, &transcript).await?;
-        let deadline = tokio::time::Instant::now() + close_time;
-        // Whether it also closes in good order is for the cases to judge.
-        let _ = session.close(1000, deadline).await;
-        Ok(())
-    }
-}
-
-fn run_id() -> String {
-    let id = Uuid::new_v4().simple().to_string();
-    id.chars().take(6).collect()
 }
 
 /// The features that an engine has, by the cases that probe for them.
