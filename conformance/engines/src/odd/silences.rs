@@ -36,17 +36,18 @@ pub(super) fn engines() -> Vec<Other> {
         ),
         Other::altered(
             "acknowledging",
-            "Tells of every function and type that it has registered it",
+            "Tells of everything that it has registered, and of every result that it has it",
             || {
                 hearing(|heard| {
-                    let kind = match text(&heard.frame, "/type") {
-                        Some("registerfunction") => "functionregistered",
-                        Some("registertriggertype") => "triggertyperegistered",
-                        Some("unregisterfunction" | "unregistertrigger") => "unregistered",
+                    let (kind, of) = match text(&heard.frame, "/type") {
+                        Some("registerfunction") => ("functionregistered", "id"),
+                        Some("registertriggertype") => ("triggertyperegistered", "id"),
+                        Some("unregisterfunction" | "unregistertrigger") => ("unregistered", "id"),
+                        Some("invocationresult") => ("resultreceived", "invocation_id"),
                         _ => return,
                     };
-                    let id = heard.frame.get("id").cloned().unwrap_or_default();
-                    let told = json!({"type": kind, "id": id});
+                    let id = heard.frame.get(of).cloned().unwrap_or_default();
+                    let told = json!({"type": kind, of: id});
                     heard.said.push((heard.from, told));
                 })
             },

@@ -89,3 +89,27 @@ fn a_call_of_any_size_finds_room_alone() {
     assert_eq!(told(&mut lab, caller, "a", "f"), None);
     assert!(told(&mut lab, caller, "b", "g").is_some());
 }
+
+#[test]
+fn a_call_that_has_ended_makes_room_for_one() {
+    let of_a_caller = Settings {
+        call_bytes_per_caller_max: 3 * CALL,
+        ..Settings::default()
+    };
+    let of_all = Settings {
+        call_bytes_max: 3 * CALL,
+        ..Settings::default()
+    };
+    for settings in [of_a_caller, of_all] {
+        let (mut lab, [f, ..]) = served(settings);
+        let caller = lab.connect();
+        for (id, function) in [("a", "f"), ("b", "g"), ("c", "h")] {
+            assert_eq!(told(&mut lab, caller, id, function), None);
+        }
+        let call = lab.only_frame(f);
+        lab.send(f, answer(&call, json!(1)));
+        lab.frames(caller);
+        assert_eq!(told(&mut lab, caller, "d", "f"), None);
+        assert!(told(&mut lab, caller, "e", "g").is_some());
+    }
+}
