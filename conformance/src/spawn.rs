@@ -42,7 +42,7 @@ const END_TIME_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Spawned {
     child: Child,
-    /// Its process group, until what was left in it has been ended: the id may be another's then.
+    /// Its process group, for as long as anybody is in it: after that its id may be another's.
     #[cfg(unix)]
     group: Option<i32>,
     said: Said,
@@ -151,15 +151,15 @@ impl Spawned {
     /// How it has ended, with its last words, if it has.
     pub(crate) fn has_ended(&mut self) -> Option<String> {
         let status = self.child.try_wait().ok()??;
-        self.end_group();
+        self.forget_empty_group();
         Some(format!("{status}{}", self.said.at_last()))
     }
 
     /// Waits until it has ended by itself; how, with its last words.
     pub(crate) async fn ended(&mut self) -> String {
         let ended = self.child.wait().await;
-        self.end_group();
-        // Another group may hold the other ends for longer than it lives.
+        self.forget_empty_group();
+        // What it has started may hold the other ends for longer than it lives.
         let heard_out = async { while self.listeners.join_next().await.is_some() {} };
         let _ = timeout(LAST_WORDS_TIME_MAX, heard_out).await;
         match ended {
@@ -177,6 +177,18 @@ impl Spawned {
             let _ = self.child.wait().await;
         }
         self.end_group();
+    }
+
+    /// Once it has ended: what it has started may still be there, and may even be the engine.
+    fn forget_empty_group(&mut self) {
+        #[cfg(unix)]
+        {
+            use rustix::process::{Pid, test_kill_process_group};
+            let exists = |id: &i32| {
+                Pid::from_raw(*id).is_some_and(|group| test_kill_process_group(group).is_ok())
+            };
+            self.group = self.group.filter(exists);
+        }
     }
 
     /// Ends what it has left behind.

@@ -35,7 +35,7 @@ pub(crate) async fn give_back(ended: &Notify) {
     }
 }
 
-/// Asks for so much, and returns it. A system that has not got it is not asked again.
+/// Asks for so much, and returns it. It is no matter if there is not so much.
 fn ask(bytes: usize) {
     let mut asked = Vec::<u8>::new();
     let _ = asked.try_reserve_exact(bytes);

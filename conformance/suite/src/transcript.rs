@@ -151,6 +151,7 @@ impl Transcript {
     ) {
         let (bytes, memory) = whole.as_ref().map_or((0, 0), Whole::size);
         let whole = whole.filter(|_| bytes <= ENTRY_BYTES_MAX && memory <= WHOLE_MEMORY_MAX);
+        let memory = whole.as_ref().map_or(0, |_| memory);
         let entry = Entry {
             at: self.began.elapsed(),
             session: session.to_owned(),
@@ -159,8 +160,7 @@ impl Transcript {
             whole,
         };
         let mut log = self.lock();
-        log.bytes += size_of::<Entry>() + entry.session.len() + entry.text.len();
-        log.bytes += memory.min(WHOLE_MEMORY_MAX);
+        log.bytes += size_of::<Entry>() + entry.session.len() + entry.text.len() + memory;
         if log.entries.len() < ENTRIES_MAX && log.bytes < BYTES_MAX {
             log.entries.push(entry);
         }

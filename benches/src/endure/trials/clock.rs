@@ -108,9 +108,10 @@ impl Schedule {
         let before = self.fired.len();
         self.until(Instant::now() + WATCHED, |_| false).await?;
         let what = "an hour back: firings before the clock has come again to where it was";
-        // Those due an hour ahead were under way.
         let fired = self.fired.iter().skip(before).copied();
-        ledger.exactly(what, fired.filter(|due| by(0)(*due)).count(), 0);
+        let (early, ahead): (Vec<_>, Vec<_>) = fired.partition(|due| by(0)(*due));
+        // One that was due an hour ahead may have been under way.
+        ledger.exactly(what, early.len() + ahead.len().saturating_sub(1), 0);
 
         clock.set(2 * HOUR_S)?;
         let what = "two hours ahead: followed after";
