@@ -28,6 +28,8 @@ pub struct Heard {
 pub struct Sent {
     /// To whom.
     pub to: SessionId,
+    /// When: on the clock that never jumps.
+    pub now: Duration,
     /// The frame, an object.
     pub frame: Value,
     /// How often it is sent.
@@ -51,8 +53,29 @@ pub struct Asked {
     pub body: Vec<u8>,
 }
 
+/// What becomes of a binary frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Binary {
+    /// The engine gets it.
+    Kept,
+    /// The engine gets a text frame in its place.
+    Read(String),
+    /// It ends its session.
+    Fatal,
+}
+
 /// What is altered. Everything that is not is as in the reference.
 pub trait Alter: Send {
+    /// A text frame is about to go in, before it is looked at; `false` keeps it from the engine.
+    fn reads(&mut self, _text: &mut String) -> bool {
+        true
+    }
+
+    /// A binary frame is about to go in.
+    fn takes(&mut self, _bytes: &[u8]) -> Binary {
+        Binary::Kept
+    }
+
     /// A frame is about to go in.
     fn hears(&mut self, _heard: &mut Heard) {}
 
@@ -136,9 +159,13 @@ impl Altered {
         world: &mut World<'_>,
         effects: &mut Vec<Effect>,
     ) {
+        let mut read = text.to_owned();
+        if !self.alter.reads(&mut read) {
+            return;
+        }
         let mut unaltered = Input::Text {
             session: from,
-            frame: text,
+            frame: &read,
         };
         let text;
         if let Input::Text { frame, .. } = unaltered
@@ -224,6 +251,7 @@ impl Altered {
         };
         let mut sent = Sent {
             to,
+            now,
             frame: object.clone(),
             copies: 1,
             delay: Duration::ZERO,
@@ -250,11 +278,7 @@ impl Altered {
             effects.push(self.written(to, frame.to_string()));
         }
         if sent.close {
-            effects.push(Effect::Close {
-                session: sent.to,
-                code: CloseCode::Normal,
-                reason: "",
-            });
+            effects.push(closed(sent.to));
             self.closed.push(sent.to);
         }
     }
@@ -275,6 +299,14 @@ impl Altered {
     }
 }
 
+fn closed(session: SessionId) -> Effect {
+    Effect::Close {
+        session,
+        code: CloseCode::Normal,
+        reason: "",
+    }
+}
+
 fn object(text: &str) -> Option<Value> {
     let value: Value = serde_json::from_str(text).ok()?;
     value.is_object().then_some(value)
@@ -285,6 +317,14 @@ impl Machine for Altered {
         self.send_what_is_due(world.now.monotonic, effects);
         match input {
             Input::Text { session, frame } => self.hear(session, frame, world, effects),
+            Input::Binary { session, frame } => match self.alter.takes(frame) {
+                Binary::Kept => self.drive(input, world, effects),
+                Binary::Read(text) => self.hear(session, &text, world, effects),
+                Binary::Fatal => {
+                    effects.push(closed(session));
+                    self.drive(Input::Disconnected { session }, world, effects);
+                }
+            },
             Input::HttpRequest { exchange, request } => {
                 let mut asked = Asked {
                     method: request.method.to_owned(),

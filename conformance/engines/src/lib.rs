@@ -20,7 +20,7 @@ use std::fmt;
 use reference::core::Machine;
 
 pub use self::{
-    altered::{Alter, Altered, Asked, Heard, Sent},
+    altered::{Alter, Altered, Asked, Binary, Heard, Sent},
     http::{Manner, Message, Rerouted, Written},
     wire::{Passage, Wire},
 };
@@ -140,11 +140,8 @@ impl Other {
         self
     }
 
-    fn in_fragments(self) -> Self {
-        Self {
-            wire: Wire::InFragments,
-            ..self
-        }
+    fn on(self, wire: Wire) -> Self {
+        Self { wire, ..self }
     }
 
     fn writing(self, manner: Manner) -> Self {

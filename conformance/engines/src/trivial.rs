@@ -4,7 +4,7 @@ use reference::core::{CloseCode, Deadline, Effect, Input, Machine, SessionId, Wo
 use serde_json::{Value, json};
 
 use crate::{
-    Other,
+    Other, Wire,
     frames::{error, is, set},
     with::sending,
 };
@@ -54,6 +54,19 @@ pub fn all() -> Vec<Other> {
             })
         })
         .passing([GREETING]),
+        Other::altered(
+            "resetting",
+            "Resets each connection at its first frame",
+            || sending(|_| {}),
+        )
+        .on(Wire::Reset)
+        .passing([GREETING]),
+        Other::altered(
+            "crashing",
+            "Accepts, and is gone at the first frame",
+            || sending(|_| {}),
+        )
+        .on(Wire::Crash),
         Other::new(
             "garbage",
             "Answers every frame with what is no JSON",

@@ -21,10 +21,18 @@ pub enum Wire {
     InFragments,
     /// Pongs of the engine are lost.
     WithoutPongs,
+    /// Pongs of the engine have no payload.
+    WithEmptyPongs,
+    /// Pongs of the engine have the payload of its first.
+    WithStalePongs,
     /// Close frames of the engine are lost.
     WithoutCloses,
     /// Close frames of workers that say that they are going away (1001) are lost.
     WithoutGoingAway,
+    /// A connection is reset at the first frame of its worker.
+    Reset,
+    /// With the first frame of any worker the engine is gone, and all its connections with it.
+    Crash,
 }
 
 /// The bytes of one connection in one direction. What a worker sends is masked, which tells the
@@ -34,6 +42,8 @@ pub struct Passage {
     wire: Wire,
     behind_the_handshake: bool,
     bytes: Vec<u8>,
+    first_pong: Option<Vec<u8>>,
+    broken: bool,
 }
 
 impl Passage {
@@ -44,7 +54,15 @@ impl Passage {
             wire,
             behind_the_handshake: false,
             bytes: Vec::new(),
+            first_pong: None,
+            broken: false,
         }
+    }
+
+    /// Whether the connection is to be reset now.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// Takes some, gives what is complete.
@@ -70,11 +88,16 @@ impl Passage {
                         passed.extend_from_slice(&whole);
                     }
                 }
+                Wire::Reset | Wire::Crash if masked => self.broken = true,
                 _ if masked => passed.extend_from_slice(&whole),
                 Wire::InFragments if first == FIN | TEXT && payload.len() > FRAGMENT_BYTES => {
                     cut(payload, &mut passed);
                 }
                 Wire::WithoutPongs if first == FIN | PONG => {}
+                Wire::WithEmptyPongs if first == FIN | PONG => passed.extend([FIN | PONG, 0]),
+                Wire::WithStalePongs if first == FIN | PONG => {
+                    passed.extend_from_slice(self.first_pong.get_or_insert(whole));
+                }
                 Wire::WithoutCloses if first == FIN | CLOSE => {}
                 _ => passed.extend_from_slice(&whole),
             }
@@ -139,6 +162,7 @@ mod tests {
         assert_eq!(rest, b"\x01\x0bhello, work\x89\x00\x80\x02er\x8a\x00");
         assert_eq!(fragments.pass(b"\x01a"), b"\x81\x01a");
     }
+
     #[test]
     fn a_kind_of_frame_is_lost_and_no_other() {
         for (wire, left) in [
@@ -150,6 +174,32 @@ mod tests {
             assert_eq!(passage.pass(b"\x81\x01a\x8a\x01b\x88\x00"), left);
         }
     }
+
+    #[test]
+    fn pongs_are_of_no_ping_or_of_the_first() {
+        for (wire, second) in [
+            (Wire::WithEmptyPongs, b"\x8a\x00".as_slice()),
+            (Wire::WithStalePongs, b"\x8a\x01a"),
+        ] {
+            let mut passage = Passage::new(wire);
+            assert_eq!(passage.pass(b"HTTP/1.1 101 x\r\n\r\n").len(), 18);
+            passage.pass(b"\x8a\x01a");
+            assert_eq!(
+                passage.pass(b"\x81\x01a\x8a\x02bc"),
+                [b"\x81\x01a", second].concat()
+            );
+        }
+    }
+
+    #[test]
+    fn the_first_frame_of_a_worker_breaks_its_connection() {
+        let mut passage = Passage::new(Wire::Reset);
+        assert_eq!(passage.pass(b"GET / HTTP/1.1\r\n\r\n\x81").len(), 18);
+        assert!(!passage.is_broken());
+        assert_eq!(passage.pass(b"\x81\x01\x02\x03\x04a"), b"");
+        assert!(passage.is_broken());
+    }
+
     #[test]
     fn who_goes_away_is_not_heard() {
         let mut passage = Passage::new(Wire::WithoutGoingAway);

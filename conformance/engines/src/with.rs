@@ -2,9 +2,11 @@
 
 use reference::core::{HttpAnswer, HttpRequest, SessionId, Variable};
 
-use crate::{Alter, Asked, Heard, Sent};
+use crate::{Alter, Asked, Binary, Heard, Sent};
 
 pub(crate) struct Hearing<F>(F);
+pub(crate) struct Reading<F>(F);
+pub(crate) struct Taking<F>(F);
 pub(crate) struct Sending<F>(F);
 pub(crate) struct Writing<F>(F);
 pub(crate) struct Requesting<F>(F);
@@ -15,6 +17,16 @@ pub(crate) struct LookingUp<F>(F);
 /// Alters frames that go in.
 pub(crate) fn hearing<F: FnMut(&mut Heard) + Send>(alter: F) -> Hearing<F> {
     Hearing(alter)
+}
+
+/// Alters the text of frames that go in; `false` keeps one from the engine.
+pub(crate) fn reading<F: FnMut(&mut String) -> bool + Send>(alter: F) -> Reading<F> {
+    Reading(alter)
+}
+
+/// Decides what becomes of binary frames.
+pub(crate) fn taking<F: FnMut(&[u8]) -> Binary + Send>(alter: F) -> Taking<F> {
+    Taking(alter)
 }
 
 /// Alters frames that go out.
@@ -50,6 +62,18 @@ pub(crate) fn looking_up<F: Fn(&str, Variable) -> Variable + Send>(alter: F) -> 
 impl<F: FnMut(&mut Heard) + Send> Alter for Hearing<F> {
     fn hears(&mut self, heard: &mut Heard) {
         (self.0)(heard);
+    }
+}
+
+impl<F: FnMut(&mut String) -> bool + Send> Alter for Reading<F> {
+    fn reads(&mut self, text: &mut String) -> bool {
+        (self.0)(text)
+    }
+}
+
+impl<F: FnMut(&[u8]) -> Binary + Send> Alter for Taking<F> {
+    fn takes(&mut self, bytes: &[u8]) -> Binary {
+        (self.0)(bytes)
     }
 }
 
@@ -91,6 +115,17 @@ impl<F: Fn(&str, Variable) -> Variable + Send> Alter for LookingUp<F> {
 
 /// The first, and then the second.
 impl<A: Alter, B: Alter> Alter for (A, B) {
+    fn reads(&mut self, text: &mut String) -> bool {
+        self.0.reads(text) && self.1.reads(text)
+    }
+
+    fn takes(&mut self, bytes: &[u8]) -> Binary {
+        match self.0.takes(bytes) {
+            Binary::Kept => self.1.takes(bytes),
+            other => other,
+        }
+    }
+
     fn hears(&mut self, heard: &mut Heard) {
         self.0.hears(heard);
         self.1.hears(heard);

@@ -95,7 +95,8 @@ impl Gauge {
         })
     }
 
-    /// The cases that pass against a trivial engine and should not.
+    /// The cases that pass against a trivial engine and should not. Those that may do not always:
+    /// whether the second of two equal frames is seen is a matter of moments.
     pub(super) async fn passes(&self, engine: &Other) -> Result<Misjudged, String> {
         let outcomes = self
             .run(

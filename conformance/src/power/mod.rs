@@ -8,7 +8,10 @@ mod show;
 
 use std::{collections::BTreeSet, io::Write};
 
-use conformance_suite::{case::Cases, ledger::Ledger};
+use conformance_suite::{
+    case::Cases,
+    ledger::{Kind, Ledger},
+};
 use engines::{Fault, Other, faults, odd, trivial};
 use serde::Serialize;
 use wildmatch::WildMatch;
@@ -23,7 +26,7 @@ use crate::{
 /// The share of faults that have to be found for the right reason, in percent.
 const RIGHT_REASON_MIN: usize = 95;
 
-/// How many faults each clause of the documents has to be seen broken by.
+/// How many faults each clause has to be seen broken by that is more than a decision.
 const FAULTS_PER_CLAUSE_MIN: usize = 3;
 
 /// What was found of a fault.
@@ -99,8 +102,8 @@ impl Runs {
 /// What faults are not seen by: it may be as wrong as it likes.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Untouched {
-    /// Clauses of the documents of which fewer than three faults that break them have made a case
-    /// fail.
+    /// Clauses of the documents, and of the messages that they name, of which fewer than three
+    /// faults that break them have made a case fail.
     pub(crate) clauses: Vec<String>,
     /// Cases that fail with no fault. Those that probe are not meant to: they say what there is.
     pub(crate) cases: Vec<String>,
@@ -156,15 +159,27 @@ pub(crate) async fn power(args: &PowerArgs, out: &mut dyn Write) -> Result<Exit,
         unless_closed(show::list(&chosen, out))?;
         return Ok(Exit::Conforms);
     }
-    let gauge = Gauge::new(&cases);
-    let mut power = measure(args, &chosen, &gauge).await.map_err(ours)?;
+    prove(args, &chosen, &ledger, &cases, out).await
+}
+
+/// Puts the suite to the engines that are chosen.
+async fn prove(
+    args: &PowerArgs,
+    chosen: &Chosen,
+    ledger: &Ledger,
+    cases: &Cases,
+    out: &mut dyn Write,
+) -> Result<Exit, Problem> {
+    let ours = |error| Problem::new(Exit::OurFault, error);
+    let gauge = Gauge::new(cases);
+    let mut power = measure(args, chosen, &gauge).await.map_err(ours)?;
     if args.names.is_empty() {
-        let documented = ledger.clauses.iter().filter(|it| it.document.is_some());
-        let clauses = documented.map(|it| it.id.as_str());
+        let demanded = ledger.clauses.iter().filter(|it| it.kind != Kind::Decided);
+        let clauses = demanded.map(|it| it.id.as_str());
         power.untouched = Some(Untouched::by(&power.faults, clauses, gauge.failing()));
     }
     let shown = match args.format {
-        PowerFormat::Human => show::human(&power, &ledger, out),
+        PowerFormat::Human => show::human(&power, ledger, out),
         PowerFormat::Markdown => show::markdown(&power, out),
         PowerFormat::Json => {
             let text = serde_json::to_string_pretty(&power).map_err(|it| ours(it.to_string()))?;
@@ -217,6 +232,8 @@ impl Chosen {
 
 #[cfg(test)]
 mod tests {
+    use engines::Sight;
+
     use super::*;
 
     fn kill(breaks: &'static [&'static str], clauses: &[&str], failed: &[&str]) -> Kill {
@@ -257,6 +274,43 @@ mod tests {
         );
         assert_eq!(untouched.clauses, ["RT-01", "RT-03", "RT-04"]);
         assert_eq!(untouched.cases, ["c"]);
+    }
+
+    /// Of each kind one that is none of it.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn engines_that_are_misjudged_are_named_and_it_exits_1() {
+        let mut chosen = Chosen::new(&[
+            "pongs-unknown".to_owned(),
+            "unknown-fields".to_owned(),
+            "closing".to_owned(),
+        ])
+        .ok()
+        .unwrap();
+        // It takes `--strict` to see it.
+        chosen.faults[0].sight = Sight::Plain;
+        std::mem::swap(&mut chosen.trivial, &mut chosen.odd);
+        let args = PowerArgs {
+            names: vec!["some".to_owned()],
+            list: false,
+            jobs: 4,
+            repeat: 0,
+            format: PowerFormat::Human,
+        };
+        let ledger = Ledger::embedded().unwrap();
+        let cases = Cases::embedded(&ledger).unwrap();
+        let mut out = Vec::new();
+        let exit = prove(&args, &chosen, &ledger, &cases, &mut out).await;
+        assert_eq!(exit.ok(), Some(Exit::DoesNotConform));
+        let out = String::from_utf8(out).unwrap();
+        for line in [
+            "SURVIVED  pongs-unknown",
+            "unknown-fields passes:",
+            "closing fails:",
+            "faulty engines: 0 of 1 found",
+            "for the right reason: 0 of 1 (0.0 %)",
+        ] {
+            assert!(out.lines().any(|it| it.starts_with(line)), "{line}: {out}");
+        }
     }
 
     #[test]

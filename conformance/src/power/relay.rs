@@ -40,7 +40,7 @@ impl Relay {
         Self::start(move |client| answer(client, engine, manner)).await
     }
 
-    async fn start<F: Future<Output = io::Result<()>> + Send + 'static>(
+    async fn start<F: Future<Output = io::Result<Ended>> + Send + 'static>(
         relay: impl Fn(TcpStream) -> F + Send + 'static,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -48,13 +48,19 @@ impl Relay {
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
-            while let Ok((connection, _)) = listener.accept().await {
-                let relaying = relay(connection);
-                connections.spawn(async move {
-                    // A connection that ends early is the suite's or the engine's doing.
-                    let _ = relaying.await;
-                });
-                while connections.try_join_next().is_some() {}
+            loop {
+                tokio::select! {
+                    accepted = listener.accept() => match accepted {
+                        Ok((connection, _)) => drop(connections.spawn(relay(connection))),
+                        Err(_) => break,
+                    },
+                    // One that ends early otherwise is the suite's or the engine's doing.
+                    Some(ended) = connections.join_next() => {
+                        if matches!(ended, Ok(Ok(Ended::Engine))) {
+                            break;
+                        }
+                    }
+                }
             }
         });
         Ok(Self {
@@ -68,25 +74,39 @@ impl Relay {
     }
 }
 
-async fn frames(worker: TcpStream, engine: SocketAddr, wire: Wire) -> io::Result<()> {
+/// What has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Connection,
+    /// With all its connections, and it takes no others.
+    Engine,
+}
+
+async fn frames(worker: TcpStream, engine: SocketAddr, wire: Wire) -> io::Result<Ended> {
     let engine = TcpStream::connect(engine).await?;
+    if matches!(wire, Wire::Reset | Wire::Crash) {
+        worker.set_zero_linger()?;
+    }
     for socket in [&worker, &engine] {
         socket.set_nodelay(true)?;
     }
     let (from_worker, to_worker) = worker.into_split();
     let (from_engine, to_engine) = engine.into_split();
     let (mut inwards, mut outwards) = (Passage::new(wire), Passage::new(wire));
-    tokio::try_join!(
-        pass(from_worker, to_engine, |bytes| inwards.pass(bytes)),
-        pass(from_engine, to_worker, |bytes| outwards.pass(bytes)),
-    )
-    .map(|_| ())
+    let passed = tokio::try_join!(
+        pass(from_worker, to_engine, &mut inwards),
+        pass(from_engine, to_worker, &mut outwards),
+    );
+    match wire {
+        Wire::Crash if inwards.is_broken() => Ok(Ended::Engine),
+        _ => passed.map(|_| Ended::Connection),
+    }
 }
 
 async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mut alter: impl FnMut(&[u8]) -> Vec<u8>,
+    passage: &mut Passage,
 ) -> io::Result<()> {
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
@@ -94,13 +114,16 @@ async fn pass(
         if read == 0 {
             return to.shutdown().await;
         }
-        to.write_all(&alter(chunk.get(..read).unwrap_or_default()))
+        to.write_all(&passage.pass(chunk.get(..read).unwrap_or_default()))
             .await?;
+        if passage.is_broken() {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
     }
 }
 
 /// One request of the engine's a connection. What the endpoint says goes back as it is.
-async fn request(mut engine: TcpStream, manner: Manner) -> io::Result<()> {
+async fn request(mut engine: TcpStream, manner: Manner) -> io::Result<Ended> {
     let written = message(&mut engine, Message::request(manner)).await?;
     let host = written.host.unwrap_or_default();
     let mut endpoint = TcpStream::connect(host).await?;
@@ -118,14 +141,15 @@ async fn request(mut engine: TcpStream, manner: Manner) -> io::Result<()> {
         gone(&mut from_engine).await
     };
     // Whoever gives the other up first ends both.
-    tokio::select! {
+    let ended = tokio::select! {
         answered = answering => answered,
         given_up = asking => given_up,
-    }
+    };
+    ended.map(|()| Ended::Connection)
 }
 
 /// One answer of the engine's a connection. What the client says goes on as it is.
-async fn answer(mut client: TcpStream, engine: SocketAddr, manner: Manner) -> io::Result<()> {
+async fn answer(mut client: TcpStream, engine: SocketAddr, manner: Manner) -> io::Result<Ended> {
     let mut engine = TcpStream::connect(engine).await?;
     for socket in [&client, &engine] {
         socket.set_nodelay(true)?;
@@ -146,14 +170,13 @@ async fn answer(mut client: TcpStream, engine: SocketAddr, manner: Manner) -> io
     };
     let written = tokio::select! {
         answered = answering => answered?,
-        given_up = asking => return given_up,
+        given_up = asking => return given_up.map(|()| Ended::Connection),
     };
     write(&mut to_client, &written.pieces).await?;
     to_client.shutdown().await?;
     // What is still on its way from the client must not cost it the answer.
-    timeout(LEAVE_TIME_MAX, gone(&mut from_client))
-        .await
-        .unwrap_or(Ok(()))
+    let left = timeout(LEAVE_TIME_MAX, gone(&mut from_client)).await;
+    left.unwrap_or(Ok(())).map(|()| Ended::Connection)
 }
 
 async fn message(from: &mut (impl AsyncRead + Unpin), mut message: Message) -> io::Result<Written> {

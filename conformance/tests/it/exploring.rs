@@ -124,14 +124,12 @@ async fn measured() {
         steps.push(finding.steps_left);
     }
     steps.sort_unstable();
-    println!(
-        "found {} of {}, median {:?} steps; missed {missed:?}",
-        steps.len(),
-        steps.len() + missed.len(),
-        steps.get(steps.len() / 2)
-    );
-    let all = steps.len() + missed.len();
-    assert!(steps.len() * 10 >= all * 9, "missed {missed:?}");
+    let (found, all) = (steps.len(), steps.len() + missed.len());
+    let median = steps[found / 2];
+    println!("found {found} of {all}, median {median} steps; missed {missed:?}");
+    assert!(found * 10 >= all * 9, "missed {missed:?}");
+    // Two beyond the shortest possible, and none is shorter than one step.
+    assert!(median <= 3, "{steps:?}");
     assert!(misleading.is_empty(), "{misleading:?}");
 }
 

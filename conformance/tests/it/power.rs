@@ -15,14 +15,10 @@ fn run(arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn every_clause_of_the_documents_is_broken_in_three_ways() {
+fn every_clause_that_is_demanded_is_broken_in_three_ways() {
     let (all, ledger) = (faults::all(), Ledger::embedded().unwrap());
     assert!(all.len() >= 120, "{}", all.len());
-    for clause in ledger
-        .clauses
-        .iter()
-        .filter(|it| it.kind == Kind::Documented)
-    {
+    for clause in ledger.clauses.iter().filter(|it| it.kind != Kind::Decided) {
         let breaking = all
             .iter()
             .filter(|it| it.breaks.contains(&clause.id.as_str()));
@@ -31,7 +27,7 @@ fn every_clause_of_the_documents_is_broken_in_three_ways() {
             breaking.filter(|it| it.sight == Sight::Plain).count(),
         );
         assert!(
-            in_all >= 3 && plain >= 1,
+            in_all >= 3 && (plain >= 1 || clause.kind == Kind::Companion),
             "{}: {in_all}, {plain}",
             clause.id
         );

@@ -2,6 +2,7 @@
 
 mod calls;
 mod checks;
+mod companions;
 mod credentials;
 mod cron_triggers;
 mod duplicates;
@@ -18,6 +19,8 @@ mod nulls;
 mod provided;
 mod providers;
 mod queue_triggers;
+mod reading;
+mod reattaching;
 mod refusals;
 mod registering;
 mod requests;
@@ -55,6 +58,9 @@ pub fn all() -> Vec<Fault> {
         providers::faults(),
         provided::faults(),
         sessions::faults(),
+        reading::faults(),
+        reattaching::faults(),
+        companions::faults(),
     ];
     groups.into_iter().flatten().collect()
 }

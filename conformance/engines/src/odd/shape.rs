@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    Other,
+    Other, Wire,
     frames::{alter, is_call, set, text},
     with::{hearing, sending, writing},
 };
@@ -63,7 +63,7 @@ pub(super) fn engines() -> Vec<Other> {
             "Sends frames in fragments of a few bytes",
             || sending(|_| {}),
         )
-        .in_fragments(),
+        .on(Wire::InFragments),
         Other::altered(
             "worker-ids-of-its-own",
             "Calls workers by a number instead of a UUID",

@@ -1,6 +1,9 @@
 //! When frames are sent: later than asked for, and in another order across sessions.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
+
+use fastrand::Rng;
+use reference::core::SessionId;
 
 use crate::{
     Other,
@@ -21,6 +24,20 @@ pub(super) fn engines() -> Vec<Other> {
                     if sent.to.0 % 2 == 0 {
                         sent.delay = Duration::from_millis(40);
                     }
+                })
+            },
+        ),
+        Other::altered(
+            "jittery",
+            "Takes up to 60 ms for each frame, in which those to other sessions overtake it",
+            || {
+                let mut random = Rng::with_seed(7);
+                let mut last = BTreeMap::<SessionId, Duration>::new();
+                sending(move |sent| {
+                    let at = sent.now + Duration::from_millis(random.u64(0..=60));
+                    let last = last.entry(sent.to).or_default();
+                    *last = at.max(*last);
+                    sent.delay = *last - sent.now;
                 })
             },
         ),

@@ -27,6 +27,8 @@ const SHRINK_PATIENCE_PART: u32 = 6;
 const SHRINK_PATIENCE_MIN: Duration = Duration::from_millis(150);
 /// How often a history that was made smaller is driven again.
 const CONFIRMATIONS: u32 = 3;
+/// How many times the usual patience one that went wrong otherwise is driven with once more.
+const UNHURRIED: u32 = 4;
 
 /// What was done.
 #[derive(Clone, Debug, Default)]
@@ -319,18 +321,31 @@ impl<'c> Explorer<'c> {
         }
     }
 
+    /// How often it goes wrong again, by the same clause.
     async fn confirm(&mut self, wrong: &mut WrongHistory) -> (u32, u32) {
+        let clause = wrong.deviation.clause;
+        let unhurried = Manner {
+            patience: self.manner.patience * UNHURRIED,
+            ..self.manner
+        };
         let mut failed = 0;
         for _ in 0..CONFIRMATIONS {
-            if self.manner.context.gone().is_some() {
-                break;
-            }
-            let transcript = Transcript::default();
-            let driven = self.drive(self.manner, &wrong.history, &transcript).await;
-            if let Err(deviation) = driven.outcome {
-                failed += 1;
-                wrong.deviation = deviation;
-                wrong.transcript = transcript.entries();
+            // Something that is only late may come before it, and hide it.
+            for manner in [self.manner, unhurried] {
+                if self.manner.context.gone().is_some() {
+                    return (failed, CONFIRMATIONS);
+                }
+                let transcript = Transcript::default();
+                let driven = self.drive(manner, &wrong.history, &transcript).await;
+                let Err(deviation) = driven.outcome else {
+                    break;
+                };
+                if deviation.clause == clause {
+                    failed += 1;
+                    wrong.deviation = deviation;
+                    wrong.transcript = transcript.entries();
+                    break;
+                }
             }
         }
         (failed, CONFIRMATIONS)
