@@ -1,6 +1,7 @@
 //! Engines that mean harm cannot hang the command, crash it, fill memory, or put anything on a
 //! terminal but what can be seen there.
 
+mod ports;
 mod recording;
 mod server;
 
@@ -173,6 +174,7 @@ async fn frames_that_nobody_asked_for_do_not_put_off_the_end_of_patience() {
 async fn frames_of_any_size_and_shape_take_bounded_memory() {
     come_to(Manner::HugeFrame, [1, 5, 0, 3]).await;
     come_to(Manner::DenseFrames(7 << 20), [1, 5, 0, 3]).await;
+    come_to(Manner::DeepFrames, [1, 5, 0, 3]).await;
     let ended = at(Manner::DenseFrames(100 << 10), &RUN).await;
     assert_eq!(ended.code, Some(1), "{}{}", ended.out, ended.err);
 }

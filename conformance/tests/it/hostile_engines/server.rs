@@ -41,6 +41,8 @@ pub(super) enum Manner {
     NoUtf8,
     /// Sends frames of so many bytes that take a hundred times as many once they are read.
     DenseFrames(usize),
+    /// Sends frames of lists in lists, deeper than any reader can follow by calling itself.
+    DeepFrames,
     /// Keeps the connection open, whatever it is sent, and answers each piece of it with a frame.
     NeverCloses,
     /// Reads nothing after the handshake.
@@ -118,9 +120,19 @@ async fn serve(mut tcp: TcpStream, manner: Manner) -> Option<()> {
             let dense = format!(r#"{{"type":"workerregistered","data":[{dense}0]}}"#);
             endless(tcp, b"", &frame(0x81, dense.as_bytes())).await
         }
+        Manner::DeepFrames => {
+            let deep = format!(r#"{{"type":"workerregistered","data":{}}}"#, deep());
+            endless(tcp, b"", &frame(0x81, deep.as_bytes())).await
+        }
         Manner::NeverCloses => answers_on(tcp).await,
         _ => hold(tcp).await,
     }
+}
+
+/// Lists in lists.
+pub(super) fn deep() -> String {
+    const DEPTH: usize = 200_000;
+    "[".repeat(DEPTH) + &"]".repeat(DEPTH)
 }
 
 /// A frame of the engine's, which are not masked.
@@ -135,7 +147,7 @@ fn frame(head: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Sends the one, and then the other for as long as somebody reads it.
-async fn endless(mut tcp: TcpStream, first: &[u8], again: &[u8]) -> Option<()> {
+pub(super) async fn endless(mut tcp: TcpStream, first: &[u8], again: &[u8]) -> Option<()> {
     const PIECE_BYTES: usize = 64 << 10;
     tcp.write_all(first).await.ok()?;
     let piece = again.repeat(PIECE_BYTES.div_ceil(again.len()));
@@ -160,7 +172,7 @@ async fn many_faults(mut tcp: TcpStream) -> Option<()> {
 }
 
 /// Reads nothing, for as long as the connection is there.
-async fn hold(tcp: TcpStream) -> Option<()> {
+pub(super) async fn hold(tcp: TcpStream) -> Option<()> {
     let _open = tcp;
     std::future::pending().await
 }
