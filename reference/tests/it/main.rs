@@ -14,6 +14,8 @@ mod client;
 #[cfg(unix)]
 mod descriptors;
 mod endpoints;
+#[cfg(unix)]
+mod flags;
 mod handshakes;
 mod hostile;
 mod hosts;
