@@ -10,18 +10,18 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::StreamExt;
 use reference_core::{Input, SessionId};
 use socket2::SockRef;
 use tokio::{
     net::TcpStream,
     sync::{Notify, Semaphore, watch},
-    time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
-        Bytes, Message,
+        Error, Message,
         protocol::{CloseFrame, Role, WebSocketConfig},
     },
 };
@@ -32,9 +32,10 @@ use crate::{
     access::Gate,
     handshake::{Welcomed, welcome},
     hub::Hub,
-    intake::{Intake, Next},
+    intake::{Intake, Next, count},
     outbox::{News, Outbox, Unwritten, Wire},
     places::Place,
+    pulse::{Beat, Pulse},
     transport::Transport,
     turn::{Crowd, TURN_FRAMES_MAX, Turn},
 };
@@ -78,9 +79,11 @@ pub(crate) async fn serve(
             path,
             seat: _taken,
         })) if path == TELEMETRY_PATH => {
-            tokio::select! {
-                () = swallow(transport, config, &shared.limits) => {}
-                _ = stopped.wait_for(|stopped| *stopped) => {}
+            if let Some((connection, wire)) = Connection::open_unheard(transport, &shared) {
+                tokio::select! {
+                    () = connection.swallow(wire, config) => {}
+                    _ = stopped.wait_for(|stopped| *stopped) => {}
+                }
             }
         }
         Ok(Some(Welcomed {
@@ -99,73 +102,6 @@ pub(crate) async fn serve(
 }
 
 pub(crate) type Socket = WebSocketStream<Wire>;
-
-/// Reads what nobody wants, for as long as somebody is there.
-async fn swallow(transport: Transport, config: WebSocketConfig, limits: &Limits) {
-    let mut socket = WebSocketStream::from_raw_socket(transport, Role::Server, Some(config)).await;
-    let mut pulse = Pulse::new(limits);
-    loop {
-        tokio::select! {
-            message = socket.next() => match message {
-                Some(Ok(_)) => pulse.heard(),
-                Some(Err(_)) | None => {
-                    let ending = socket.get_mut().end();
-                    let _ = timeout(limits.close_time_max, ending).await;
-                    return;
-                }
-            },
-            beat = pulse.beat() => match beat {
-                Beat::Alive => {}
-                Beat::Silent if socket.send(Message::Ping(Bytes::new())).await.is_ok() => {}
-                Beat::Silent | Beat::Gone => return,
-            },
-        }
-    }
-}
-
-/// Whether a peer is still there (D-30). Nothing of it is paid for each message but a flag.
-struct Pulse {
-    beats: Interval,
-    heard: bool,
-    silent_beats: u32,
-}
-
-enum Beat {
-    Alive,
-    /// Nothing has come since the last beat: it is to be asked.
-    Silent,
-    Gone,
-}
-
-impl Pulse {
-    fn new(limits: &Limits) -> Self {
-        let mut beats = interval(limits.silence_time_max / 4);
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self {
-            beats,
-            heard: true,
-            silent_beats: 0,
-        }
-    }
-
-    fn heard(&mut self) {
-        self.heard = true;
-    }
-
-    /// The next beat. Nothing is lost if it is not waited for.
-    async fn beat(&mut self) -> Beat {
-        self.beats.tick().await;
-        self.silent_beats = match std::mem::take(&mut self.heard) {
-            true => 0,
-            false => self.silent_beats + 1,
-        };
-        match self.silent_beats {
-            0 => Beat::Alive,
-            1 | 2 => Beat::Silent,
-            _ => Beat::Gone,
-        }
-    }
-}
 
 /// A session's connection. Its session ends with it, however it ends.
 struct Connection<'a> {
@@ -189,17 +125,80 @@ enum End {
 impl<'a> Connection<'a> {
     /// None are opened once the engine stops.
     fn open(transport: Transport, shared: &'a Shared) -> Option<(Self, Wire, Span)> {
+        let mut span = Span::none();
+        let (connection, wire) = Self::with(transport, shared, |outbox| {
+            let (session, own) = shared.hub.open(outbox)?;
+            span = own;
+            Some(session)
+        })?;
+        Some((connection, wire, span))
+    }
+
+    /// One of telemetry, which is no session of a worker's (CO-18).
+    fn open_unheard(transport: Transport, shared: &'a Shared) -> Option<(Self, Wire)> {
+        Self::with(transport, shared, |outbox| shared.hub.open_unheard(outbox))
+    }
+
+    fn with(
+        transport: Transport,
+        shared: &'a Shared,
+        seat: impl FnOnce(Arc<Outbox>) -> Option<SessionId>,
+    ) -> Option<(Self, Wire)> {
         let (tcp, tls) = transport.into_parts();
         let (reader, writer) = tcp.into_split();
         let outbox = Outbox::new(Some(writer), tls, &shared.limits, shared.hub.rooms());
-        let (session, span) = shared.hub.open(Arc::clone(&outbox))?;
+        let session = seat(Arc::clone(&outbox))?;
         let wire = Wire::new(reader, Arc::clone(&outbox));
         let connection = Self {
             outbox,
             session,
             shared,
         };
-        Some((connection, wire, span))
+        Some((connection, wire))
+    }
+
+    /// Reads what nobody wants, for as long as somebody is there. Nothing is lost with it, if it
+    /// takes too much room.
+    async fn swallow(self, wire: Wire, config: WebSocketConfig) {
+        let limits = &self.shared.limits;
+        let mut socket = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
+        let mut pulse = Pulse::new(limits);
+        loop {
+            tokio::select! {
+                biased;
+                news = self.outbox.news() => match news {
+                    News::Drained => {}
+                    News::Broken | News::Overflowed(_) | News::Closing | News::ToClose(_) => return,
+                },
+                message = self.next(&mut socket) => match message {
+                    Some(Ok(message)) => {
+                        count(socket.get_mut(), &message);
+                        pulse.heard();
+                    }
+                    Some(Err(_)) | None => {
+                        let _ = timeout(limits.close_time_max, socket.get_ref().written()).await;
+                        return socket.get_ref().end();
+                    }
+                },
+                beat = pulse.beat() => match beat {
+                    Beat::Alive => {}
+                    Beat::Silent => self.shared.hub.ping(self.session),
+                    Beat::Gone => return,
+                },
+            }
+        }
+    }
+
+    /// The next message. While it is not whole, there has to be room for what has come of it.
+    async fn next(&self, socket: &mut Socket) -> Option<Result<Message, Error>> {
+        poll_fn(|cx| {
+            let next = socket.poll_next_unpin(cx);
+            if next.is_pending() {
+                self.shared.hub.make_room_for_messages();
+            }
+            next
+        })
+        .await
     }
 
     async fn run(self, wire: Wire, config: WebSocketConfig) {
@@ -233,9 +232,12 @@ impl<'a> Connection<'a> {
         loop {
             let paused = !self.outbox.reads_on();
             if paused {
-                // Nothing that it says is heard; what bounds this is the time for taking nothing.
-                pulse.heard();
                 turn.end(false);
+            }
+            if paused || turn.is_waiting() {
+                // Nothing that it says is heard meanwhile; what bounds this is the time for taking
+                // nothing, or the turns of others.
+                pulse.heard();
             }
             tokio::select! {
                 // What has been answered is written before more is read, a Close frame above all.

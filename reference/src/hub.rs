@@ -125,21 +125,24 @@ impl Hub {
     /// outbox. What is logged about the session belongs in its span.
     pub(crate) fn open(&self, outbox: Arc<Outbox>) -> Option<(SessionId, Span)> {
         let mut state = self.lock();
-        if state.stopped {
-            return None;
-        }
-        state.sessions_begun += 1;
-        let session = SessionId(state.sessions_begun);
-        state.outboxes.insert(session, outbox);
+        let session = state.seat(outbox)?;
         let connected = Input::Connected { session };
         let span = self.queue_up(state, [connected], &mut Unwritten::default());
         Some((session, span.unwrap_or_else(Span::none)))
     }
 
+    /// Begins a session that the machine is not told of: what comes is heard by nobody, and only
+    /// takes room (CO-18).
+    pub(crate) fn open_unheard(&self, outbox: Arc<Outbox>) -> Option<SessionId> {
+        self.lock().seat(outbox)
+    }
+
     /// Ends a session for good.
     pub(crate) fn close(&self, session: SessionId) {
         let mut state = self.lock();
-        state.outboxes.remove(&session);
+        if let Some(outbox) = state.outboxes.remove(&session) {
+            outbox.leave();
+        }
         self.carry_out(state, Input::Disconnected { session });
     }
 
@@ -267,6 +270,17 @@ impl Hub {
 }
 
 impl State {
+    /// A session of that outbox, unless the engine is stopping.
+    fn seat(&mut self, outbox: Arc<Outbox>) -> Option<SessionId> {
+        if self.stopped {
+            return None;
+        }
+        self.sessions_begun += 1;
+        let session = SessionId(self.sessions_begun);
+        self.outboxes.insert(session, outbox);
+        Some(session)
+    }
+
     /// Handles one input and carries out its effects, but for the lines of the log.
     fn carry_out(
         &mut self,

@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use reference_core::{Input, SessionId, Unreadable};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes, error::ProtocolError};
 
-use crate::connection::Socket;
+use crate::{connection::Socket, outbox::Wire};
 
 /// From how many bytes on no more are read beside them.
 const TOGETHER_BYTES: usize = 64 << 10;
@@ -74,11 +74,11 @@ impl Intake {
             let Poll::Ready(message) = socket.poll_next_unpin(cx) else {
                 return false;
             };
+            if let Some(Ok(message)) = &message {
+                count(socket.get_mut(), message);
+            }
             let received = Received::of(message);
             self.over = received.is_last();
-            if received.is_frame() {
-                socket.get_mut().message_ended();
-            }
             // Reading on would send the pong, which must not overtake the answers to earlier frames.
             goes_on = !self.over && !matches!(received, Received::Ping);
             bytes += received.bytes();
@@ -124,6 +124,15 @@ impl Intake {
     }
 }
 
+/// A message has come: no part of it is one of what is still to come.
+pub(crate) fn count(wire: &mut Wire, message: &Message) {
+    match message {
+        Message::Text(_) | Message::Binary(_) => wire.message_ended(),
+        Message::Ping(payload) | Message::Pong(payload) => wire.control_ended(payload.len()),
+        Message::Close(_) | Message::Frame(_) => {}
+    }
+}
+
 impl Received {
     fn of(message: Option<Result<Message, Error>>) -> Self {
         match message {
@@ -138,10 +147,6 @@ impl Received {
             Some(Err(Error::Protocol(error))) => Self::Bad(Bad::Framing(error.to_string())),
             Some(Err(_)) => Self::End,
         }
-    }
-
-    fn is_frame(&self) -> bool {
-        matches!(self, Self::Text(_) | Self::Binary(_))
     }
 
     fn is_last(&self) -> bool {

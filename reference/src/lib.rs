@@ -27,6 +27,7 @@ mod outbound;
 mod outbox;
 mod payload;
 mod places;
+mod pulse;
 mod server;
 mod share;
 mod spare;

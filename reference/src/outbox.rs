@@ -22,6 +22,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use self::{queue::Queue, room::Part, seal::Seal};
 pub(crate) use self::{
     room::{Room, Rooms},
+    unwritten::Unwritten,
     wire::Wire,
 };
 use crate::Limits;
@@ -29,6 +30,7 @@ use crate::Limits;
 mod queue;
 mod room;
 mod seal;
+mod unwritten;
 mod wire;
 
 /// How many pieces one system call writes at most.
@@ -152,16 +154,11 @@ impl Outbox {
         self.lock().unfinished.set(&self.rooms.unfinished, bytes);
     }
 
-    /// Tells of an overflow, as more waits for all sessions than may. If too much waits for those
-    /// that are being closed as well, this one is not even given what waits for it.
+    /// Tells of an overflow, as more waits for all sessions than may.
     pub(crate) fn give_up_unread(&self) {
         let mut state = self.lock();
         state.overflowed = Some(Overflow::Unread);
-        if !state.part.leave(&self.rooms.unread) {
-            state.broken = true;
-            state.queue.clear();
-            state.count(&self.rooms);
-        }
+        state.leave_unread(&self.rooms);
         self.bell.notify_one();
     }
 
@@ -181,9 +178,17 @@ impl Outbox {
             code: code.number().into(),
             reason: reason.into(),
         });
-        state.part.leave(&self.rooms.unread);
-        state.unfinished.leave(&self.rooms.unfinished);
+        state.leave(&self.rooms);
         self.bell.notify_one();
+    }
+
+    /// The session has ended; what is queued is still written while its connection is there.
+    pub(crate) fn leave(&self) {
+        let mut state = self.lock();
+        state.leave(&self.rooms);
+        if state.broken {
+            self.bell.notify_one();
+        }
     }
 
     /// Whether more is to be read from the peer. If not, [`News::Drained`] tells when it is.
@@ -292,6 +297,22 @@ impl State {
         self.close.is_none() && self.queue.answer_bytes() > answer_bytes_max
     }
 
+    /// What it takes is counted apart from what those take that stay.
+    fn leave(&mut self, rooms: &Rooms) {
+        self.unfinished.leave(&rooms.unfinished);
+        self.leave_unread(rooms);
+    }
+
+    /// If too much waits for those that leave as well, this one is not even given what waits for
+    /// it.
+    fn leave_unread(&mut self, rooms: &Rooms) {
+        if !self.part.leave(&rooms.unread) {
+            self.broken = true;
+            self.queue.clear();
+            self.count(rooms);
+        }
+    }
+
     /// Counts what waits with what does for all.
     fn count(&mut self, rooms: &Rooms) {
         self.part.set(&rooms.unread, self.queue.bytes());
@@ -354,30 +375,6 @@ fn write_batch(tcp: &TcpStream, batch: &mut queue::Batch, taken: &mut usize) -> 
         }
     }
     Ok(())
-}
-
-/// Outboxes that have something to write; it is written at the latest when they are dropped.
-#[derive(Debug, Default)]
-pub(crate) struct Unwritten(Vec<Arc<Outbox>>);
-
-impl Unwritten {
-    pub(crate) fn add(&mut self, outbox: &Arc<Outbox>) {
-        if !self.0.last().is_some_and(|last| Arc::ptr_eq(last, outbox)) {
-            self.0.push(Arc::clone(outbox));
-        }
-    }
-
-    pub(crate) fn write(&mut self) {
-        for outbox in self.0.drain(..) {
-            outbox.write();
-        }
-    }
-}
-
-impl Drop for Unwritten {
-    fn drop(&mut self) {
-        self.write();
-    }
 }
 
 #[cfg(test)]

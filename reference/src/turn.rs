@@ -70,6 +70,11 @@ impl<'c> Turn<'c> {
         Poll::Ready(())
     }
 
+    /// Whether there is more to be read, and others are before it.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.place.is_some()
+    }
+
     /// It is over. If there may be more to be read, that is for its next one, behind those of all who
     /// wait already.
     pub(crate) fn end(&mut self, may_have_more: bool) {
@@ -167,10 +172,12 @@ mod tests {
         let mut unwoken = Context::from_waker(Waker::noop());
         first.end(true);
         second.end(true);
+        assert!(first.is_waiting() && second.is_waiting());
         // It is the first one's, which then waits for something else.
         assert!(first.poll_begin(&mut unwoken).is_pending());
         first.end(false);
         begin(&mut second).await;
+        assert!(!second.is_waiting());
         begin(&mut first).await;
         first.end(true);
         second.end(true);

@@ -47,7 +47,10 @@ impl<'a> Line<'a> {
             self.pace.told();
             return written;
         }
-        let since = *self.stalled_since.get_or_insert_with(Instant::now);
+        let since = *self.stalled_since.get_or_insert_with(|| {
+            self.pace.stalled();
+            Instant::now()
+        });
         let deadline = since.checked_add(self.limits.stall_time_max);
         ready!(self.stall.poll(deadline, cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))

@@ -156,3 +156,14 @@ async fn the_end_of_a_session_with_many_calls_leaves_no_room_behind() {
     worker.hub.close(worker.session);
     assert!(worker.hub.lock().effects.capacity() <= EFFECTS_ROOM);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_session_that_has_ended_is_held_against_nobody() {
+    let worker = Worker::connect().await;
+    worker.send(r#"{"type":"ping"}"#);
+    assert!(worker.outbox.unread_bytes() > 0);
+    worker.hub.close(worker.session);
+    assert_eq!(worker.outbox.unread_bytes(), 0);
+    // Its connection is there for some time yet, and holds it.
+    assert!(worker.hub.rooms().unread.bytes() > 0);
+}

@@ -92,13 +92,40 @@ impl Part {
         self.set(room, 0);
         self.leaving = true;
         self.set(room, bytes);
-        room.leaving.load(Ordering::Relaxed) <= room.bytes_max
+        bytes == 0 || room.leaving.load(Ordering::Relaxed) <= room.bytes_max
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use reference_core::CloseCode;
+
     use super::*;
+    use crate::outbox::{News, Outbox};
+
+    #[tokio::test]
+    async fn what_is_closed_beyond_the_room_is_not_written_any_more() {
+        let limits = Limits {
+            outboxes_bytes_max: 10,
+            ..Limits::default()
+        };
+        let rooms = Arc::new(Rooms::new(&limits));
+        let outboxes = [7, 7, 0].map(|bytes| {
+            let outbox = Outbox::new(None, None, &limits, &rooms);
+            if bytes > 0 {
+                outbox.push("x".repeat(bytes));
+            }
+            outbox.close(CloseCode::ServiceRestart, "");
+            outbox
+        });
+        let [first, second, empty] = outboxes;
+        assert!(matches!(first.news().await, News::Closing));
+        assert!(matches!(second.news().await, News::Broken));
+        assert!(matches!(empty.news().await, News::Closing));
+        assert!(rooms.unread.bytes() <= 10);
+    }
 
     #[test]
     fn those_that_leave_are_counted_apart() {
@@ -112,6 +139,7 @@ mod tests {
         assert_eq!((one.staying(), other.staying()), (0, 4));
         assert_eq!(room.bytes(), 11);
         assert!(!other.leave(&room), "there is no room for both");
+        assert!(Part::default().leave(&room), "it needs none");
         one.set(&room, 0);
         other.set(&room, 0);
         assert_eq!(room.bytes(), 0);

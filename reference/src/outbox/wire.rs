@@ -27,6 +27,8 @@ pub(crate) struct Wire {
 
 /// So much of a message is not counted with what has come of all.
 const UNCOUNTED_BYTES: usize = 16 << 10;
+/// What stands before the payload of a ping or a pong of a client's (RFC 6455, section 5.2).
+const CONTROL_HEAD_BYTES: usize = 6;
 
 impl Wire {
     pub(crate) fn new(reader: OwnedReadHalf, outbox: Arc<Outbox>) -> Self {
@@ -44,17 +46,22 @@ impl Wire {
 
     /// A message has come as a whole.
     pub(crate) fn message_ended(&mut self) {
-        if self.unfinished > UNCOUNTED_BYTES {
-            self.outbox.set_unfinished(0);
-        }
-        self.unfinished = 0;
+        self.count(0);
     }
 
-    fn count(&mut self, bytes: usize) {
-        self.unfinished += bytes;
-        if self.unfinished > UNCOUNTED_BYTES {
-            self.outbox.set_unfinished(self.unfinished);
+    /// A ping or a pong has come, which is part of no message.
+    pub(crate) fn control_ended(&mut self, payload_bytes: usize) {
+        let bytes = CONTROL_HEAD_BYTES + payload_bytes;
+        self.count(self.unfinished.saturating_sub(bytes));
+    }
+
+    /// So much has come since the last message that is whole.
+    fn count(&mut self, unfinished: usize) {
+        let counted = |bytes| if bytes > UNCOUNTED_BYTES { bytes } else { 0 };
+        if counted(unfinished) != counted(self.unfinished) {
+            self.outbox.set_unfinished(counted(unfinished));
         }
+        self.unfinished = unfinished;
     }
 
     /// Tells the peer that this is all, if TLS is spoken, as far as there is room.
@@ -103,7 +110,7 @@ impl AsyncRead for Wire {
             None => Pin::new(&mut wire.reader).poll_read(cx, buffer),
             Some(seal) => seal.poll_read(wire.reader.as_ref(), cx, buffer),
         };
-        wire.count(buffer.filled().len() - before);
+        wire.count(wire.unfinished + buffer.filled().len() - before);
         read
     }
 }

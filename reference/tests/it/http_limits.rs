@@ -229,6 +229,31 @@ async fn whoever_asks_nothing_leaves_when_others_wait_for_a_place() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_not_taken_yet_is_not_cut_when_others_wait_for_a_place() {
+    const CROWDED_TIME: Duration = Duration::from_millis(20);
+    const BYTES: usize = 15 << 20;
+
+    let server = serve_with(HttpLimits {
+        connections_max: 1,
+        crowded_time_max: CROWDED_TIME,
+        ..HttpLimits::default()
+    })
+    .await;
+    let mut worker = worker(&server, json!({"path": "/a"})).await;
+    let mut slow = Http::connect(&server).await;
+    slow.send(get("/a")).await;
+    let call = worker.served().await;
+    let body = "x".repeat(BYTES);
+    worker.answer(&call, json!({"body": body})).await;
+    let mut next = Http::connect(&server).await;
+    next.send(get("/none")).await;
+    let unserved = timeout(10 * CROWDED_TIME, next.answer()).await;
+    assert!(unserved.is_err(), "the place is taken");
+    assert_eq!(slow.answer().await.body.len(), BYTES);
+    assert_eq!(next.answer().await.status, 404);
+}
+
+#[tokio::test]
 async fn a_peer_that_does_not_take_its_answer_is_given_up() {
     let server = serve_with(HttpLimits {
         connections_max: 1,

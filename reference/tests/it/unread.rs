@@ -227,3 +227,44 @@ async fn when_too_much_has_come_of_messages_the_session_with_the_largest_is_give
     assert_eq!(other.next().await, is_read);
     small.fence().await;
 }
+
+#[tokio::test]
+async fn pings_are_no_part_of_a_message() {
+    let server = serve(Limits {
+        unfinished_bytes_max: 64 << 10,
+        ..Limits::default()
+    })
+    .await;
+    let mut idle = Client::connect(&server.url()).await;
+    let ping = "x".repeat(125);
+    // As many as come of themselves in some hours, and together more than may come of messages.
+    for _ in 0..1_000 {
+        idle.socket
+            .send(Message::Ping(ping.clone().into()))
+            .await
+            .unwrap();
+        assert_eq!(idle.next().await, Some(Message::Pong(ping.clone().into())));
+    }
+    idle.fence().await;
+}
+
+#[tokio::test]
+async fn telemetry_takes_no_more_room_than_sessions_may() {
+    let server = serve(Limits {
+        unfinished_bytes_max: 64 << 10,
+        ..Limits::default()
+    })
+    .await;
+    let mut telemetry = Client::connect_silently(&format!("{}/otel", server.url())).await;
+    // Messages that are whole, and pings, do not add up.
+    for _ in 0..10 {
+        telemetry.send(&"x".repeat(60_000)).await;
+        send_part(&mut telemetry, "", Data::Text, true).await;
+        assert_eq!(telemetry.next().await, Some(Message::Pong("read?".into())));
+    }
+    let part = "x".repeat(100_000);
+    let frame = Frame::message(part, OpCode::Data(Data::Text), false);
+    telemetry.socket.send(Message::Frame(frame)).await.unwrap();
+    assert_eq!(telemetry.next().await, None, "it is ended");
+    Client::connect(&server.url()).await.fence().await;
+}
