@@ -189,6 +189,25 @@ async fn when_too_much_waits_for_all_the_session_with_the_most_is_given_up() {
     assert!(served > MIB / 2 / 50_000, "{served}");
 }
 
+#[tokio::test]
+async fn a_session_that_takes_nothing_for_too_long_is_given_up_with_what_it_was_to_serve() {
+    let server = serve(Limits {
+        stall_time_max: Duration::from_millis(50),
+        ..Limits::default()
+    })
+    .await;
+    let mut deaf = Client::connect(&server.url()).await;
+    deaf.register("f").await;
+    let mut caller = Client::connect(&server.url()).await;
+    // Far less than may wait for it.
+    let mut code = fill(&mut caller, "f", &server, MIB).await;
+    if code == Value::Null {
+        code = caller.frame().await["error"]["code"].take();
+    }
+    assert_eq!(code, "invocation_stopped");
+    assert_eq!(deaf.close_code().await, 1013);
+}
+
 /// Sends a part of a message, and waits until the engine has read it.
 async fn send_part(client: &mut Client, part: &str, opcode: Data, is_last: bool) {
     let frame = Frame::message(part.to_owned(), OpCode::Data(opcode), is_last);
