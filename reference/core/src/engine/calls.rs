@@ -1,6 +1,7 @@
 //! Calls in flight: from `invokefunction` to the one answer that they get (CO-09 to CO-13).
 
 mod end;
+mod late;
 mod loads;
 mod outcome;
 mod requests;
@@ -14,8 +15,11 @@ use std::{
 
 use uuid::Uuid;
 
-pub(super) use self::outcome::{Context, Origin, Outcome};
 use self::requests::{Load, Requests};
+pub(super) use self::{
+    late::LateCalls,
+    outcome::{Context, Origin, Outcome},
+};
 use super::{Due, Engine, Output, builtin::EngineFunction};
 use crate::{
     ExchangeId, Failure, SessionId, Settings,

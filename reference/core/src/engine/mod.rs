@@ -114,6 +114,8 @@ pub struct Deadline {
 pub enum DeadlineReason {
     /// A call ends `timeout` (D-15).
     CallTimeout,
+    /// A call that has ended counts with its worker no more, which has never answered it (D-28).
+    LateAnswer,
     /// A trigger's registration ends `trigger_registration_timeout` (D-10).
     TriggerRegistrationTimeout,
     /// A schedule is due (D-12).
@@ -126,6 +128,7 @@ pub enum DeadlineReason {
 #[derive(Clone, Debug)]
 enum Due {
     Call(Uuid),
+    LateAnswer(SessionId, Uuid),
     TriggerRegistration(WaitingFor),
     Resume(Arc<str>),
 }
@@ -251,6 +254,7 @@ impl Engine {
             };
             match due {
                 Due::Call(id) => self.call_timed_out(id, out),
+                Due::LateAnswer(worker, id) => self.forget_late_call(worker, id),
                 Due::TriggerRegistration(waiting) => self.provider_timed_out(&waiting, out),
                 Due::Resume(function_id) => self.resume(&function_id),
             }
@@ -306,6 +310,7 @@ impl Machine for Engine {
             at,
             reason: match due {
                 Due::Call(_) => DeadlineReason::CallTimeout,
+                Due::LateAnswer(..) => DeadlineReason::LateAnswer,
                 Due::TriggerRegistration(_) => DeadlineReason::TriggerRegistrationTimeout,
                 Due::Resume(_) => DeadlineReason::QueueRetry,
             },

@@ -9,7 +9,7 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{Engine, Output, builtin::About, owed::Owed, triggers::Trigger};
+use super::{Engine, Output, builtin::About, calls::LateCalls, owed::Owed, triggers::Trigger};
 use crate::{
     CloseCode, Effect, EventKind, Failure, SessionId,
     wire::{Reattach, WorkerRegistered},
@@ -37,7 +37,9 @@ pub(super) struct Session {
     pub(super) requests: BTreeMap<u64, Uuid>,
     /// Calls that it has still to answer, in the order in which they were sent.
     pub(super) calls: BTreeMap<u64, Uuid>,
-    /// How large they are together, in bytes.
+    /// Calls that have ended without its answer.
+    pub(super) late_calls: LateCalls,
+    /// How large both are together, in bytes.
     pub(super) call_bytes: usize,
     /// How large its own calls are that workers have still to answer.
     pub(super) asked_bytes: usize,
@@ -107,6 +109,7 @@ impl Engine {
             owed: Owed::default(),
             requests: BTreeMap::new(),
             calls: BTreeMap::new(),
+            late_calls: LateCalls::default(),
             call_bytes: 0,
             asked_bytes: 0,
         };
@@ -150,6 +153,7 @@ impl Engine {
         for call in session.calls.into_values() {
             self.stop_call(call, Failure::worker_gone, out);
         }
+        self.forget_late_calls(session.late_calls);
         for request in session.requests.into_values() {
             self.cancel_request(request, out);
         }

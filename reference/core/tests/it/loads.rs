@@ -1,9 +1,13 @@
 //! How much the calls that workers have still to answer may be together (D-28).
 
-use reference_core::{SessionId, Settings};
+use std::time::Duration;
+
+use reference_core::{EventKind, SessionId, Settings};
 use serde_json::{Value, json};
 
-use crate::support::{Lab, answer, invoke, register_function};
+use crate::support::{
+    Asked, Lab, Step, answer, invoke, register_function, register_trigger, seconds,
+};
 
 /// What a call of `f` under an id of one letter counts.
 const CALL: usize = 512 + 1 + 1 + "null".len();
@@ -112,4 +116,120 @@ fn a_call_that_has_ended_makes_room_for_one() {
         assert_eq!(told(&mut lab, caller, "d", "f"), None);
         assert!(told(&mut lab, caller, "e", "g").is_some());
     }
+}
+
+/// A lab whose workers may be asked so much.
+fn only_so_many_per_worker(calls: usize) -> (Lab, [SessionId; 3]) {
+    served(Settings {
+        call_bytes_per_worker_max: calls * CALL,
+        call_bytes_per_caller_max: 2 * CALL,
+        call_bytes_max: 2 * CALL,
+        ..Settings::default()
+    })
+}
+
+#[test]
+fn a_call_that_has_timed_out_counts_with_its_worker_alone_until_it_answers() {
+    let (mut lab, [f, g, _]) = only_so_many_per_worker(2);
+    let caller = lab.connect();
+    for id in ["a", "b"] {
+        assert_eq!(told(&mut lab, caller, id, "f"), None);
+    }
+    lab.advance(seconds(30));
+    assert_eq!(lab.frames(caller).len(), 2);
+    let refusal = told(&mut lab, caller, "c", "f");
+    assert_refused(refusal.as_ref(), "the calls that its worker has still");
+    for id in ["c", "d"] {
+        assert_eq!(told(&mut lab, caller, id, "g"), None);
+    }
+    for call in lab.frames(g) {
+        lab.send(g, answer(&call, json!(1)));
+    }
+    lab.frames(caller);
+    lab.events();
+    let late = lab.frames(f).remove(1);
+    for _ in 0..2 {
+        lab.send(f, answer(&late, json!(1)));
+        lab.send(g, answer(&late, json!(1)));
+    }
+    lab.assert_silent(caller);
+    let dropped = |it: &EventKind| matches!(it, EventKind::AnswerDropped { .. });
+    assert_eq!(lab.events().iter().filter(|it| dropped(it)).count(), 4);
+    assert_eq!(told(&mut lab, caller, "e", "f"), None);
+    assert!(told(&mut lab, caller, "e", "f").is_some());
+}
+
+#[test]
+fn a_call_that_has_timed_out_counts_no_longer_than_another_could_last() {
+    let (mut lab, _) = only_so_many_per_worker(1);
+    let caller = lab.connect();
+    assert_eq!(told(&mut lab, caller, "a", "f"), None);
+    lab.advance(seconds(60) - Duration::from_nanos(1));
+    assert_eq!(lab.frames(caller).len(), 1);
+    assert!(told(&mut lab, caller, "b", "f").is_some());
+    lab.advance(Duration::from_nanos(1));
+    assert_eq!(told(&mut lab, caller, "c", "f"), None);
+}
+
+#[test]
+fn a_worker_that_goes_leaves_nothing_of_what_it_has_not_answered() {
+    let (mut lab, [f, ..]) = only_so_many_per_worker(1);
+    let caller = lab.connect();
+    assert_eq!(told(&mut lab, caller, "a", "f"), None);
+    lab.advance(seconds(30));
+    lab.frames(caller);
+    lab.disconnect(f);
+    assert_eq!(lab.next_deadline(), None);
+}
+
+#[test]
+fn clients_that_give_up_do_not_flood_a_worker() {
+    let (mut lab, [f, ..]) = served(Settings {
+        call_bytes_per_worker_max: 5_000,
+        ..Settings::default()
+    });
+    lab.ask(
+        f,
+        register_trigger("t", "http", "f", json!({"path": "/f", "method": "POST"})),
+    );
+    let mut refused = 0;
+    for _ in 0..10 {
+        let exchange = lab.request(Asked {
+            method: "POST",
+            target: "/f".to_owned(),
+            body: vec![b'x'; 1_000],
+            ..Asked::default()
+        });
+        match lab.answer_to(exchange) {
+            Some(answer) => {
+                assert_eq!(answer.status, 503);
+                refused += 1;
+            }
+            None => lab.input(Step::HttpAbandoned(exchange)),
+        }
+    }
+    let calls = lab.frames(f);
+    assert_eq!((calls.len() + refused, calls.len() < 4), (10, true));
+    for call in calls {
+        lab.quietly(f, answer(&call, json!(1)));
+    }
+    assert_eq!(lab.next_deadline(), None);
+}
+
+#[test]
+fn messages_that_are_handed_out_again_and_again_do_not_flood_a_worker() {
+    let (mut lab, [f, ..]) = served(Settings {
+        call_bytes_per_worker_max: 5_000,
+        ..Settings::default()
+    });
+    let config = json!({"queue_name": "q", "visibility_timeout": 0.001, "batch_size": 1});
+    lab.ask(f, register_trigger("t", "queue", "f", config));
+    for _ in 0..10 {
+        let mut enqueue = invoke("e", "enqueue");
+        enqueue["data"] = json!({"queue_name": "q", "data": "x".repeat(1_000)});
+        lab.send(f, enqueue);
+    }
+    lab.advance(seconds(20));
+    let calls = lab.frames_of_type(f, "invokefunction");
+    assert!(calls.len() < 4, "{}", calls.len());
 }

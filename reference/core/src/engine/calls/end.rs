@@ -14,11 +14,15 @@ impl Engine {
         frame: &InvocationResult<'_>,
         out: &mut Output<'_, '_>,
     ) {
-        let id = Uuid::try_parse(&frame.invocation_id).ok().filter(|id| {
+        let id = Uuid::try_parse(&frame.invocation_id).ok();
+        let open = id.filter(|id| {
             let call = self.calls.in_flight.get(id);
             call.is_some_and(|call| call.served_by.is_worker(session))
         });
-        let Some(call) = id.and_then(|id| self.take_call(id)) else {
+        let Some(call) = open.and_then(|id| self.take_call(id)) else {
+            if let Some(id) = id {
+                self.forget_late_call(session, id);
+            }
             let dropped = EventKind::AnswerDropped {
                 frame: "invocationresult",
                 id: frame.invocation_id.to_string(),
@@ -47,6 +51,7 @@ impl Engine {
 
     pub(in crate::engine) fn call_timed_out(&mut self, id: Uuid, out: &mut Output<'_, '_>) {
         if let Some(call) = self.take_call(id) {
+            self.await_late_answer(&call, out);
             let failure = Failure::timeout(&call.callee.function_id, call.patience.as_millis());
             self.fail_call(call, &failure, out);
         }
@@ -133,10 +138,12 @@ impl Engine {
         let Some(id) = self.calls.exchanges.get(&exchange).copied() else {
             return;
         };
-        if let Some(call) = self.take_call(id)
-            && matches!(call.served_by, ServedBy::Endpoint(_))
-        {
-            out.push(Effect::CancelRequest { call: id });
+        let Some(call) = self.take_call(id) else {
+            return;
+        };
+        match call.served_by {
+            ServedBy::Endpoint(_) => out.push(Effect::CancelRequest { call: id }),
+            ServedBy::Worker { .. } => self.await_late_answer(&call, out),
         }
     }
 }

@@ -222,6 +222,11 @@ impl Watch {
                 assert!(deadline.at > self.lab.clock);
                 assert!(deadline.at <= self.lab.clock + seconds(1));
             }
+            Some(deadline) if deadline.reason == DeadlineReason::LateAnswer => {
+                assert!(first.is_none_or(|first| deadline.at <= first));
+                assert!(deadline.at > self.lab.clock);
+                assert!(deadline.at <= self.lab.clock + CALL_TIME);
+            }
             deadline => assert_eq!(deadline.map(|it| it.at), first),
         }
     }

@@ -492,9 +492,12 @@ fn nothing_is_kept_of_a_request_that_has_ended() {
         for ((mut lab, worker), end) in labs().into_iter().zip([ends.0, ends.1]) {
             let exchange = lab.request(asked("GET", "/f"));
             end(&mut lab, worker, exchange);
+            // What its worker has not answered counts with it for so long.
+            lab.advance(seconds(30));
             assert_eq!(lab.next_deadline(), None);
             let engine = format!("{:?}", lab.engine);
             assert!(engine.contains("in_flight: {}, exchanges: {}"), "{engine}");
+            assert!(!engine.contains("Late {"), "{engine}");
         }
     }
 }

@@ -43,6 +43,8 @@ pub struct Call {
     pub id: String,
     ends: Duration,
     open: bool,
+    /// Until when it counts with its worker, which has not answered it in time (D-28).
+    late: Option<Duration>,
 }
 
 /// A trigger that was sent to a provider.
@@ -115,10 +117,19 @@ impl Model {
             self.withdraw_type(&id);
         }
         self.fail_calls("invocation_stopped", |call| call.worker == session);
+        for call in self.calls.iter_mut().filter(|it| it.worker == session) {
+            call.late = None;
+        }
     }
 
     pub fn ticked(&mut self, now: Duration) {
         self.now = now;
+        for call in &mut self.calls {
+            if call.open && call.ends <= now {
+                call.late = Some(now + CALL_TIMEOUT);
+            }
+            call.late = call.late.filter(|until| *until > now);
+        }
         self.fail_calls("timeout", |call| call.ends <= now);
         let due = |trigger: &Trigger| trigger.awaited.is_some_and(|it| it.until <= now);
         let due: Vec<Key> = self
@@ -139,6 +150,7 @@ impl Model {
         calls
             .map(|call| call.ends)
             .chain(awaited.map(|it| it.until))
+            .chain(self.calls.iter().filter_map(|call| call.late))
             .min()
     }
 
@@ -184,6 +196,7 @@ impl Model {
             id: String::new(),
             ends: self.now + CALL_TIMEOUT,
             open: true,
+            late: None,
         };
         let workers = self.workers_of(function);
         if workers.is_empty() {
@@ -196,8 +209,12 @@ impl Model {
     /// CO-11, D-15: only the first answer of the session that was sent the call counts.
     pub fn answer_call(&mut self, session: SessionId, id: &str, outcome: &Value) {
         let mut calls = self.calls.iter_mut();
-        let call = calls.find(|call| call.open && call.id == id && call.worker == session);
+        let call = calls.find(|call| call.id == id && call.worker == session);
         let Some(call) = call else { return };
+        call.late = None;
+        if !call.open {
+            return;
+        }
         call.open = false;
         let call = call.clone();
         if let Some(wants) = &call.wants {
