@@ -105,65 +105,63 @@ impl Engine {
     }
 
     fn list_functions(&self) -> Result<Box<RawValue>, Failure> {
+        let least = r#"{"function_id":""},"#.len();
+        self.check_list(self.functions.len(), least)?;
         let list = self.functions.list();
-        let functions = list.iter().map(|(id, registration)| ListedFunction {
-            function_id: id,
-            description: registration.description.as_deref(),
-            request_format: registration.request_format.as_deref(),
-            response_format: registration.response_format.as_deref(),
-            metadata: registration.metadata.as_deref(),
-        });
-        self.listing(&Functions {
-            functions: functions.collect(),
+        self.listing("functions", || {
+            list.iter().map(|(id, registration)| ListedFunction {
+                function_id: id,
+                description: registration.description.as_deref(),
+                request_format: registration.request_format.as_deref(),
+                response_format: registration.response_format.as_deref(),
+                metadata: registration.metadata.as_deref(),
+            })
         })
     }
 
     fn list_workers(&self) -> Result<Box<RawValue>, Failure> {
-        let sessions = self.sessions.iter().map(|(_, session)| session);
-        let workers = sessions.filter(|session| session.is_worker);
-        let workers = workers.map(|session| ListedWorker {
-            id: session.worker_id.to_string(),
-            name: session.about.name.as_deref(),
-            runtime: session.about.runtime.as_deref(),
-            version: session.about.version.as_deref(),
-            os: session.about.os.as_deref(),
-            status: "connected",
-            connected_at_ms: milliseconds(session.connected_at),
-            function_count: session.functions.len(),
-            functions: session.functions.keys().map(|id| &**id).collect(),
-            active_invocations: session.calls.len(),
-        });
-        self.listing(&Workers {
-            workers: workers.collect(),
+        self.listing("workers", || {
+            let sessions = self.sessions.iter().map(|(_, session)| session);
+            let workers = sessions.filter(|session| session.is_worker);
+            workers.map(|session| ListedWorker {
+                id: session.worker_id.to_string(),
+                name: session.about.name.as_deref(),
+                runtime: session.about.runtime.as_deref(),
+                version: session.about.version.as_deref(),
+                os: session.about.os.as_deref(),
+                status: "connected",
+                connected_at_ms: milliseconds(session.connected_at),
+                function_count: session.functions.len(),
+                functions: session.functions.keys().map(|id| &**id).collect(),
+                active_invocations: session.calls.len(),
+            })
         })
     }
 
     fn list_trigger_types(&self) -> Result<Box<RawValue>, Failure> {
-        let built_in = Builtin::ALL.into_iter().map(|builtin| ListedTriggerType {
-            id: builtin.id(),
-            description: Some(builtin.description()),
-            trigger_request_format: None,
-            call_request_format: None,
-        });
+        let least = r#"{"id":""},"#.len();
+        self.check_list(self.trigger_types.len(), least)?;
         let list = self.trigger_types.list();
-        let provided = list.iter().map(|(id, provided)| ListedTriggerType {
-            id,
-            description: provided.description.as_deref(),
-            trigger_request_format: provided.trigger_request_format.as_deref(),
-            call_request_format: provided.call_request_format.as_deref(),
-        });
-        self.listing(&TriggerTypes {
-            triggers: built_in.chain(provided).collect(),
+        self.listing("triggers", || {
+            let built_in = Builtin::ALL.into_iter().map(|builtin| ListedTriggerType {
+                id: builtin.id(),
+                description: Some(builtin.description()),
+                trigger_request_format: None,
+                call_request_format: None,
+            });
+            let provided = list.iter().map(|(id, provided)| ListedTriggerType {
+                id,
+                description: provided.description.as_deref(),
+                trigger_request_format: provided.trigger_request_format.as_deref(),
+                call_request_format: provided.call_request_format.as_deref(),
+            });
+            built_in.chain(provided)
         })
     }
 
     fn list_triggers(&self) -> Result<Box<RawValue>, Failure> {
-        self.listing(&Triggers {
-            registered_triggers: self
-                .sessions
-                .iter()
-                .flat_map(|(_, it)| triggers_of(it))
-                .collect(),
+        self.listing("registered_triggers", || {
+            self.sessions.iter().flat_map(|(_, it)| triggers_of(it))
         })
     }
 }
@@ -183,11 +181,6 @@ fn milliseconds(since_epoch: Duration) -> u64 {
 }
 
 #[derive(Serialize)]
-struct Functions<'a> {
-    functions: Vec<ListedFunction<'a>>,
-}
-
-#[derive(Serialize)]
 struct ListedFunction<'a> {
     function_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -198,11 +191,6 @@ struct ListedFunction<'a> {
     response_format: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<&'a RawValue>,
-}
-
-#[derive(Serialize)]
-struct Workers<'a> {
-    workers: Vec<ListedWorker<'a>>,
 }
 
 #[derive(Serialize)]
@@ -224,11 +212,6 @@ struct ListedWorker<'a> {
 }
 
 #[derive(Serialize)]
-struct TriggerTypes<'a> {
-    triggers: Vec<ListedTriggerType<'a>>,
-}
-
-#[derive(Serialize)]
 struct ListedTriggerType<'a> {
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -237,11 +220,6 @@ struct ListedTriggerType<'a> {
     trigger_request_format: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     call_request_format: Option<&'a RawValue>,
-}
-
-#[derive(Serialize)]
-struct Triggers<'a> {
-    registered_triggers: Vec<ListedTrigger<'a>>,
 }
 
 #[derive(Serialize)]

@@ -2,27 +2,72 @@
 
 use std::io;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::Engine;
 use crate::{Code, Failure};
 
 impl Engine {
-    /// A list as a result.
+    /// A list as a result: an object with the entries in a field of this name. Nothing is kept of
+    /// them before it is known that they have room.
     ///
     /// # Errors
     ///
     /// If it would be larger than a list may be.
-    pub(super) fn listing<T: Serialize>(&self, list: &T) -> Result<Box<RawValue>, Failure> {
-        let bytes_max = self.settings.list_bytes_max;
-        let too_large = |_| {
-            let message = format!("The list would be larger than {bytes_max} bytes");
-            Failure::new(Code::ResponseTooLarge, message)
-        };
+    pub(super) fn listing<E>(
+        &self,
+        name: &'static str,
+        entries: impl Fn() -> E,
+    ) -> Result<Box<RawValue>, Failure>
+    where
+        E: Iterator<Item: Serialize>,
+    {
+        let list = List { name, entries };
         // Strings, numbers and raw JSON: only its size can be wrong.
-        serde_json::to_writer(Room(bytes_max), list).map_err(too_large)?;
-        to_raw_value(list).map_err(too_large)
+        serde_json::to_writer(Room(self.settings.list_bytes_max), &list)
+            .map_err(|_| self.list_too_large())?;
+        to_raw_value(&list).map_err(|_| self.list_too_large())
+    }
+
+    /// Whether a list may have so many entries, of this many bytes at least.
+    ///
+    /// # Errors
+    ///
+    /// If it would be larger than a list may be.
+    pub(super) fn check_list(&self, entries: usize, entry_bytes_min: usize) -> Result<(), Failure> {
+        match entries.saturating_mul(entry_bytes_min) > self.settings.list_bytes_max {
+            true => Err(self.list_too_large()),
+            false => Ok(()),
+        }
+    }
+
+    fn list_too_large(&self) -> Failure {
+        let bytes_max = self.settings.list_bytes_max;
+        let message = format!("The list would be larger than {bytes_max} bytes");
+        Failure::new(Code::ResponseTooLarge, message)
+    }
+}
+
+/// Entries that are made one at a time, as they are written.
+struct List<F> {
+    name: &'static str,
+    entries: F,
+}
+
+struct Entries<'f, F>(&'f F);
+
+impl<E: Iterator<Item: Serialize>, F: Fn() -> E> Serialize for List<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(Some(1))?;
+        object.serialize_entry(self.name, &Entries(&self.entries))?;
+        object.end()
+    }
+}
+
+impl<E: Iterator<Item: Serialize>, F: Fn() -> E> Serialize for Entries<'_, F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
     }
 }
 

@@ -35,13 +35,12 @@ impl Engine {
     pub(super) fn queue_stats(&self, data: &RawValue) -> Result<Box<RawValue>, Failure> {
         let arguments = Arguments::read(data)?;
         let wanted = text("queue_name", arguments.queue_name)?;
-        let all = self.firing.queues().stats();
-        let shown = all.map(|stats| ListedQueue::of(&stats)).filter(|queue| {
-            let is_wanted = |name: &String| *name == queue.queue_name;
-            wanted.as_ref().is_none_or(is_wanted)
-        });
-        self.listing(&Queues {
-            queues: shown.collect(),
+        self.listing("queues", || {
+            let all = self.firing.queues().stats();
+            all.map(|stats| ListedQueue::of(&stats)).filter(|queue| {
+                let is_wanted = |name: &String| *name == queue.queue_name;
+                wanted.as_ref().is_none_or(is_wanted)
+            })
         })
     }
 
@@ -54,8 +53,8 @@ impl Engine {
         let queue = function_id.map_or(queue.clone(), |it| lane(&queue, &it));
         let count = arguments.count()?;
         let messages = self.firing.queues().peek(&queue, count);
-        self.listing(&Messages {
-            messages: messages.into_iter().map(ListedMessage::of).collect(),
+        self.listing("messages", || {
+            messages.iter().copied().map(ListedMessage::of)
         })
     }
 }
@@ -121,11 +120,6 @@ fn required_text(field: &str, raw: Option<&RawValue>) -> Result<String, Failure>
 }
 
 #[derive(Serialize)]
-struct Queues {
-    queues: Vec<ListedQueue>,
-}
-
-#[derive(Serialize)]
 struct ListedQueue {
     queue_name: String,
     /// Present for the messages that are for one function.
@@ -161,11 +155,6 @@ impl ListedQueue {
             oldest_enqueued_at: stats.oldest_enqueued_at.map(rfc3339_milliseconds),
         }
     }
-}
-
-#[derive(Serialize)]
-struct Messages<'a> {
-    messages: Vec<ListedMessage<'a>>,
 }
 
 #[derive(Serialize)]
