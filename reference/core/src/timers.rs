@@ -9,6 +9,13 @@ pub(crate) struct TimerId {
     sequence: u64,
 }
 
+impl TimerId {
+    /// When it is due.
+    pub(crate) fn at(self) -> Duration {
+        self.at
+    }
+}
+
 /// Deadlines in order, each with what it is for.
 #[derive(Debug)]
 pub(crate) struct Timers<T> {
@@ -36,8 +43,9 @@ impl<T> Timers<T> {
         id
     }
 
-    pub(crate) fn cancel(&mut self, id: TimerId) {
-        self.due.remove(&id);
+    /// Whether it was still to come.
+    pub(crate) fn cancel(&mut self, id: TimerId) -> bool {
+        self.due.remove(&id).is_some()
     }
 
     /// The earliest deadline.

@@ -27,7 +27,7 @@ use self::{
     output::Output,
     pages::Tally,
     sessions::Sessions,
-    trigger_types::{TriggerTypes, WaitingFor},
+    trigger_types::{Asked, TriggerTypes, WaitingFor},
 };
 use crate::{
     CloseCode, Effect, EventKind, Failure, Input, Machine, Overflow, QueueLimits, SessionId,
@@ -116,8 +116,10 @@ pub enum DeadlineReason {
     CallTimeout,
     /// A call that has ended counts with its worker no more, which has never answered it (D-28).
     LateAnswer,
-    /// A trigger's registration ends `trigger_registration_timeout` (D-10).
+    /// A trigger's registration ends `trigger_registration_timeout` (D-10), or would have.
     TriggerRegistrationTimeout,
+    /// A provider is told of more triggers that have gone (D-28).
+    Withdrawals,
     /// A schedule is due (D-12).
     CronFiring,
     /// A function could not be called for messages; it is tried again (D-13).
@@ -130,6 +132,8 @@ enum Due {
     Call(Uuid),
     LateAnswer(SessionId, Uuid),
     TriggerRegistration(WaitingFor),
+    AskedInVain(SessionId, Asked),
+    Withdrawals(SessionId),
     Resume(Arc<str>),
 }
 
@@ -256,6 +260,8 @@ impl Engine {
                 Due::Call(id) => self.call_timed_out(id, out),
                 Due::LateAnswer(worker, id) => self.forget_late_call(worker, id),
                 Due::TriggerRegistration(waiting) => self.provider_timed_out(&waiting, out),
+                Due::AskedInVain(provider, asked) => self.asked_in_vain(provider, asked, out),
+                Due::Withdrawals(provider) => self.withdraw_more(provider, out),
                 Due::Resume(function_id) => self.resume(&function_id),
             }
         }
@@ -311,7 +317,10 @@ impl Machine for Engine {
             reason: match due {
                 Due::Call(_) => DeadlineReason::CallTimeout,
                 Due::LateAnswer(..) => DeadlineReason::LateAnswer,
-                Due::TriggerRegistration(_) => DeadlineReason::TriggerRegistrationTimeout,
+                Due::TriggerRegistration(_) | Due::AskedInVain(..) => {
+                    DeadlineReason::TriggerRegistrationTimeout
+                }
+                Due::Withdrawals(_) => DeadlineReason::Withdrawals,
                 Due::Resume(_) => DeadlineReason::QueueRetry,
             },
             watches_wall_clock: schedule.is_some(),

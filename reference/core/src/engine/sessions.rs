@@ -9,7 +9,10 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{Engine, Output, builtin::About, calls::LateCalls, owed::Owed, triggers::Trigger};
+use super::{
+    Engine, Output, builtin::About, calls::LateCalls, owed::Owed, trigger_types::Told,
+    triggers::Trigger,
+};
 use crate::{
     CloseCode, Effect, EventKind, Failure, SessionId,
     wire::{Reattach, WorkerRegistered},
@@ -33,6 +36,7 @@ pub(super) struct Session {
     pub(super) trigger_types: BTreeMap<Arc<str>, usize>,
     /// For triggers that it was asked for as a provider.
     pub(super) owed: Owed,
+    pub(super) told: Told,
     /// Requests that are made for it, in the order in which they were asked for.
     pub(super) requests: BTreeMap<u64, Uuid>,
     /// Calls that it has still to answer, in the order in which they were sent.
@@ -107,6 +111,7 @@ impl Engine {
             triggers: BTreeMap::new(),
             trigger_types: BTreeMap::new(),
             owed: Owed::default(),
+            told: Told::default(),
             requests: BTreeMap::new(),
             calls: BTreeMap::new(),
             late_calls: LateCalls::default(),
@@ -150,6 +155,7 @@ impl Engine {
         for trigger_type in session.trigger_types.keys() {
             self.withdraw_trigger_type(trigger_type, out);
         }
+        self.forget_told(&session.told, &session.owed);
         for call in session.calls.into_values() {
             self.stop_call(call, Failure::worker_gone, out);
         }

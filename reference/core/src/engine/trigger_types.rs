@@ -2,14 +2,16 @@
 //! CO-08, D-10, D-17 to D-19).
 
 mod provider;
+mod told;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
 use serde_json::value::RawValue;
 
+pub(super) use self::told::{Asked, Told};
 use super::{
     Due, Engine, Output,
     room::bytes_of_trigger_type,
@@ -30,6 +32,10 @@ pub(super) struct TriggerType {
     pub(super) call_request_format: Option<Box<RawValue>>,
     /// By the id under which the provider knows a trigger (D-18).
     known: BTreeMap<Arc<str>, Known>,
+    /// Up to which one the triggers have been announced that the type had before.
+    announced_to: Option<TriggerKey>,
+    /// Those of [`Known::Leaving`], in order.
+    leaving: VecDeque<Arc<str>>,
 }
 
 /// A trigger from its provider's side.
@@ -40,13 +46,14 @@ enum Known {
         trigger: TriggerKey,
         /// Whether the registrar waits as well: not when a type has come back (D-17).
         registrar_waits: bool,
+        /// How much it counts until then.
+        bytes: usize,
         timer: TimerId,
     },
     /// The provider has accepted it.
     Accepted { trigger: TriggerKey },
-    /// Given up before the provider answered: the id stays taken for as long as the provider owes
-    /// the answer (D-18).
-    Abandoned,
+    /// The provider has still to be told that it is gone.
+    Leaving,
 }
 
 /// Names a registration that its provider has still to answer for.
@@ -113,18 +120,15 @@ impl Engine {
             return self.report_refusal(session, Subject::TriggerType, &frame.id, &failure, out);
         }
         let id: Arc<str> = (&*frame.id).into();
-        let mut trigger_type = TriggerType {
+        let trigger_type = TriggerType {
             provider: session,
             description: frame.description.as_deref().map(str::to_owned),
             trigger_request_format: frame.trigger_request_format.map(RawValue::to_owned),
             call_request_format: frame.call_request_format.map(RawValue::to_owned),
             known: BTreeMap::new(),
+            announced_to: None,
+            leaving: VecDeque::new(),
         };
-        let own = self.sessions.get(session);
-        for provider_id in own.iter().flat_map(|own| own.owed.of_type(&id)) {
-            let provider_id = Arc::clone(provider_id);
-            trigger_type.known.insert(provider_id, Known::Abandoned);
-        }
         self.trigger_types
             .provided
             .insert(Arc::clone(&id), trigger_type);
@@ -137,10 +141,7 @@ impl Engine {
             bound_to: BoundTo::Worker,
         };
         self.report(session, registered, out);
-        let waiting = self.trigger_types.triggers.get(&id).cloned();
-        for key in waiting.unwrap_or_default() {
-            self.announce(&key, false, out);
-        }
+        self.announce_all(session, &id, out);
     }
 
     pub(super) fn unregister_trigger_type(
@@ -164,23 +165,25 @@ impl Engine {
         let Some((id, withdrawn)) = self.trigger_types.provided.remove_entry(id) else {
             return;
         };
+        let provider = withdrawn.provider;
+        self.stop_telling(provider, &id);
         for (provider_id, known) in withdrawn.known {
             let (trigger, registrar_waits) = match known {
                 Known::Awaited {
                     trigger,
                     registrar_waits,
+                    bytes,
                     timer,
                 } => {
                     self.timers.cancel(timer);
-                    let answer = WaitingFor {
-                        trigger_type: Arc::clone(&id),
-                        provider_id,
-                    };
-                    self.owe(withdrawn.provider, answer);
+                    self.asked_no_more(provider, Asked::of(bytes, registrar_waits));
+                    if let Some(own) = self.sessions.get_mut(provider) {
+                        own.owed.remember(Arc::clone(&id), provider_id, None);
+                    }
                     (trigger, registrar_waits)
                 }
                 Known::Accepted { trigger } => (trigger, false),
-                Known::Abandoned => continue,
+                Known::Leaving => continue,
             };
             if registrar_waits {
                 self.refuse_trigger(&trigger, &Failure::trigger_type_not_found(&id), out);
@@ -188,6 +191,7 @@ impl Engine {
                 self.set_provider_id(&trigger, None);
             }
         }
+        self.announce_more(provider, out);
     }
 
     /// Answers every registration that a registrar still waits for (D-19, D-23).

@@ -40,6 +40,9 @@ impl Engine {
         let function_id: Arc<str> = (&*frame.function_id).into();
         let added = self.check_trigger(session, frame).and_then(|config| {
             let bytes = bytes_of_trigger(frame, config.as_ref());
+            if config.is_none() {
+                self.check_provider(&frame.trigger_type, bytes)?;
+            }
             self.take_room(session, bytes)?;
             let Some(config) = config else {
                 return Ok((false, bytes));

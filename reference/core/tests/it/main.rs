@@ -28,6 +28,7 @@ mod lists;
 mod loads;
 mod model;
 mod properties;
+mod provider_pace;
 mod providers;
 mod requests;
 mod room;

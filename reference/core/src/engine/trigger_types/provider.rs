@@ -4,28 +4,15 @@ use std::{borrow::Cow, sync::Arc};
 
 use serde_json::value::RawValue;
 
-use super::{Due, Engine, Known, Output, Trigger, TriggerKey, WaitingFor, armed};
+use super::{Asked, Due, Engine, Known, Output, Trigger, TriggerKey, WaitingFor, armed};
 use crate::{
     Builtin, EventKind, Failure, SessionId, Subject,
-    wire::{RegisterTrigger, TriggerRegistrationResult, UnregisterTrigger},
+    engine::sessions::Session,
+    timers::TimerId,
+    wire::{RegisterTrigger, TriggerRegistrationResult},
 };
 
 impl Engine {
-    /// A provider has still to answer for a trigger that nobody has any more.
-    pub(super) fn owe(&mut self, provider: SessionId, answer: WaitingFor) {
-        let own = self.sessions.get_mut(provider);
-        let Some(forgotten) = own.and_then(|own| own.owed.remember(answer)) else {
-            return;
-        };
-        let provided = self.trigger_types.provided.get_mut(&forgotten.trigger_type);
-        if let Some(provided) = provided
-            && provided.provider == provider
-            && let Some(Known::Abandoned) = provided.known.get(&forgotten.provider_id)
-        {
-            provided.known.remove(&forgotten.provider_id);
-        }
-    }
-
     /// Sends a trigger to the provider of its type and awaits its answer (CO-05).
     pub(in crate::engine) fn announce(
         &mut self,
@@ -42,7 +29,12 @@ impl Engine {
         let Some(provided) = self.trigger_types.provided.get_mut(&trigger_type) else {
             return;
         };
-        let provider_id: Arc<str> = if provided.known.contains_key(id) {
+        let provider = provided.provider;
+        let bytes = trigger.bytes;
+        let owes = |it: &Session| it.owed.contains(&trigger_type, id);
+        let is_taken =
+            provided.known.contains_key(id) || self.sessions.get(provider).is_some_and(owes);
+        let provider_id: Arc<str> = if is_taken {
             format!("{id}@{}", out.next_id()).into()
         } else {
             Arc::clone(id)
@@ -60,10 +52,10 @@ impl Engine {
         let awaited = Known::Awaited {
             trigger: key.clone(),
             registrar_waits,
+            bytes,
             timer,
         };
         provided.known.insert(Arc::clone(&provider_id), awaited);
-        let provider = provided.provider;
         let frame = RegisterTrigger {
             id: Cow::Borrowed(&provider_id),
             trigger_type: Cow::Borrowed(&trigger_type),
@@ -72,6 +64,7 @@ impl Engine {
             config: Some(trigger.config.as_deref().unwrap_or(RawValue::NULL)),
         };
         self.send(provider, &frame, out);
+        self.asked(provider, Asked::of(bytes, registrar_waits));
         self.trigger_types
             .triggers
             .entry(trigger_type)
@@ -88,41 +81,47 @@ impl Engine {
         out: &mut Output<'_, '_>,
     ) {
         let provided = self.trigger_types.provided.get_mut(&*frame.trigger_type);
-        let known = provided
-            .filter(|provided| provided.provider == session)
-            .and_then(|provided| Some((provided.known.remove_entry(&*frame.id)?, provided)));
-        match known {
-            Some((
-                (
-                    id,
-                    Known::Awaited {
-                        trigger,
-                        registrar_waits,
-                        timer,
-                    },
-                ),
-                provided,
-            )) => {
-                self.timers.cancel(timer);
-                if frame.error.is_none() {
-                    let accepted = Known::Accepted {
-                        trigger: trigger.clone(),
-                    };
-                    provided.known.insert(id, accepted);
-                }
-                self.registration_answered(&trigger, registrar_waits, frame.error, out);
+        if let Some(provided) = provided.filter(|provided| provided.provider == session)
+            && let Some(known) = provided.known.get_mut(&*frame.id)
+            && let Known::Awaited {
+                trigger,
+                registrar_waits,
+                bytes,
+                timer,
+            } = known
+        {
+            let (trigger, registrar_waits) = (trigger.clone(), *registrar_waits);
+            let asked = Asked::of(*bytes, registrar_waits);
+            self.timers.cancel(*timer);
+            if frame.error.is_none() {
+                let trigger = trigger.clone();
+                *known = Known::Accepted { trigger };
+            } else {
+                provided.known.remove(&*frame.id);
             }
-            Some(((id, accepted @ Known::Accepted { .. }), provided)) => {
-                provided.known.insert(id, accepted);
-                self.report_dropped(session, &frame.id, out);
-            }
-            Some(((_, Known::Abandoned), _)) | None => {
-                if let Some(own) = self.sessions.get_mut(session) {
-                    own.owed.forget(&frame.trigger_type, &frame.id);
-                }
-                self.report_dropped(session, &frame.id, out);
-            }
+            self.asked_no_more(session, asked);
+            self.registration_answered(&trigger, registrar_waits, frame.error, out);
+        } else {
+            self.provider_answered_late(session, &frame, out);
         }
+        self.announce_more(session, out);
+    }
+
+    fn provider_answered_late(
+        &mut self,
+        session: SessionId,
+        frame: &TriggerRegistrationResult<'_>,
+        out: &mut Output<'_, '_>,
+    ) {
+        let own = self.sessions.get_mut(session);
+        let asked = own.and_then(|own| own.owed.forget(&frame.trigger_type, &frame.id));
+        // Beyond its time it counts no more.
+        if let Some((asked, timer)) = asked
+            && self.timers.cancel(timer)
+        {
+            self.asked_no_more(session, asked);
+        }
+        self.report_dropped(session, &frame.id, out);
     }
 
     fn registration_answered(
@@ -165,16 +164,15 @@ impl Engine {
         let Some(Known::Awaited {
             trigger,
             registrar_waits,
+            bytes,
             ..
         }) = provided.known.remove(&waiting.provider_id)
         else {
             return;
         };
-        let id = Arc::clone(&waiting.provider_id);
-        provided.known.insert(id, Known::Abandoned);
         let provider = provided.provider;
-        self.owe(provider, waiting.clone());
-        self.withdraw_from_provider(provider, waiting, out);
+        self.asked_no_more(provider, Asked::of(bytes, registrar_waits));
+        self.give_up(provider, waiting, None, out);
         let waited = self.settings.trigger_registration_timeout.as_millis();
         let failure = Failure::registration_timeout(&waiting.trigger_type, waited);
         if registrar_waits {
@@ -182,6 +180,26 @@ impl Engine {
         } else if self.remove_trigger(&trigger).is_some() {
             self.report_refusal(trigger.0, Subject::Trigger, &trigger.1, &failure, out);
         }
+        self.announce_more(provider, out);
+    }
+
+    /// A registration has ended that its provider has still to answer, and may still count for.
+    fn give_up(
+        &mut self,
+        provider: SessionId,
+        waiting: &WaitingFor,
+        asked: Option<(Asked, TimerId)>,
+        out: &mut Output<'_, '_>,
+    ) {
+        let WaitingFor {
+            trigger_type,
+            provider_id,
+        } = waiting;
+        if let Some(own) = self.sessions.get_mut(provider) {
+            let names = (Arc::clone(trigger_type), Arc::clone(provider_id));
+            own.owed.remember(names.0, names.1, asked);
+        }
+        self.withdraw_from_provider(trigger_type, provider_id, out);
     }
 
     /// What is left to do for a trigger that its session no longer has.
@@ -201,41 +219,33 @@ impl Engine {
         };
         let provided = self.trigger_types.provided.get_mut(&trigger.trigger_type);
         let Some(provided) = provided else { return };
+        let provider = provided.provider;
+        let Some(Known::Awaited {
+            registrar_waits,
+            bytes,
+            timer,
+            ..
+        }) = provided.known.remove(provider_id)
+        else {
+            return self.withdraw_from_provider(&trigger.trigger_type, provider_id, out);
+        };
+        if registrar_waits {
+            let failure = Failure::registration_cancelled(&key.1);
+            self.answer_registrar(key, trigger, Some(failure.to_raw()), out);
+            self.report_refusal(key.0, Subject::Trigger, &key.1, &failure, out);
+        }
+        self.timers.cancel(timer);
+        // Until then it may wait for the provider, whatever its registrar wants.
+        let counted = self.sessions.is_live(provider).then(|| {
+            let asked = Asked::of(bytes, registrar_waits);
+            let due = Due::AskedInVain(provider, asked);
+            (asked, self.timers.set(timer.at(), due))
+        });
         let waiting = WaitingFor {
             trigger_type: Arc::clone(&trigger.trigger_type),
             provider_id: Arc::clone(provider_id),
         };
-        let provider = provided.provider;
-        if let Some(Known::Awaited {
-            registrar_waits,
-            timer,
-            ..
-        }) = provided.known.remove(provider_id)
-        {
-            self.timers.cancel(timer);
-            let id = Arc::clone(provider_id);
-            provided.known.insert(id, Known::Abandoned);
-            self.owe(provider, waiting.clone());
-            if registrar_waits {
-                let failure = Failure::registration_cancelled(&key.1);
-                self.answer_registrar(key, trigger, Some(failure.to_raw()), out);
-                self.report_refusal(key.0, Subject::Trigger, &key.1, &failure, out);
-            }
-        }
-        self.withdraw_from_provider(provider, &waiting, out);
-    }
-
-    fn withdraw_from_provider(
-        &self,
-        provider: SessionId,
-        waiting: &WaitingFor,
-        out: &mut Output<'_, '_>,
-    ) {
-        let frame = UnregisterTrigger {
-            id: Cow::Borrowed(&waiting.provider_id),
-            trigger_type: Some(Cow::Borrowed(&waiting.trigger_type)),
-        };
-        self.send(provider, &frame, out);
+        self.give_up(provider, &waiting, counted, out);
     }
 
     pub(super) fn set_provider_id(&mut self, key: &TriggerKey, provider_id: Option<Arc<str>>) {

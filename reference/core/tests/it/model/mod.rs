@@ -89,6 +89,9 @@ pub struct Model {
     types: BTreeMap<String, Provided>,
     /// Ids that a session has still to answer for, by the type that it gave up meanwhile.
     owed: BTreeMap<(SessionId, String), BTreeSet<String>>,
+    /// Those that were given up before their time, which may still wait for the provider (D-28):
+    /// by provider, type and id, until when.
+    in_vain: BTreeMap<(SessionId, String, String), Duration>,
     pub calls: Vec<Call>,
     pub announcements: Vec<Announcement>,
     expected: Vec<Expected>,
@@ -120,6 +123,8 @@ impl Model {
         for call in self.calls.iter_mut().filter(|it| it.worker == session) {
             call.late = None;
         }
+        self.in_vain
+            .retain(|(provider, ..), _| *provider != session);
     }
 
     pub fn ticked(&mut self, now: Duration) {
@@ -130,6 +135,7 @@ impl Model {
             }
             call.late = call.late.filter(|until| *until > now);
         }
+        self.in_vain.retain(|_, until| *until > now);
         self.fail_calls("timeout", |call| call.ends <= now);
         let due = |trigger: &Trigger| trigger.awaited.is_some_and(|it| it.until <= now);
         let due: Vec<Key> = self
@@ -151,6 +157,7 @@ impl Model {
             .map(|call| call.ends)
             .chain(awaited.map(|it| it.until))
             .chain(self.calls.iter().filter_map(|call| call.late))
+            .chain(self.in_vain.values().copied())
             .min()
     }
 

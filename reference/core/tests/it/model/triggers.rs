@@ -96,6 +96,8 @@ impl Model {
         (id, trigger_type): (&str, &str),
         error: Option<&Value>,
     ) {
+        let names = (session, trigger_type.to_owned(), id.to_owned());
+        self.in_vain.remove(&names);
         let provided = self.types.get_mut(trigger_type);
         let Some(provided) = provided.filter(|it| it.provider == session) else {
             if let Some(owed) = self.owed.get_mut(&(session, trigger_type.to_owned())) {
@@ -156,6 +158,11 @@ impl Model {
         let trigger = self.triggers.remove(key).unwrap();
         let provided = self.types.get_mut(&trigger.trigger_type).unwrap();
         let id = trigger.provider_id.clone().unwrap();
+        let until = trigger.awaited.unwrap().until;
+        if until > self.now && self.live.contains(&provided.provider) {
+            let names = (provided.provider, trigger.trigger_type.clone(), id.clone());
+            self.in_vain.insert(names, until);
+        }
         provided.taken.insert(id, None);
         self.withdraw_from_provider(&trigger);
         if trigger.awaited.is_some_and(|it| it.registrar_waits) {
