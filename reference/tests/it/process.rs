@@ -5,12 +5,14 @@ use std::{
     time::Duration,
 };
 
+use futures_util::SinkExt;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
     time::timeout,
 };
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::client::Client;
 
@@ -108,10 +110,10 @@ async fn an_engine_whose_log_nobody_reads_goes_on() {
             drop(log);
         }
         let mut client = Client::connect(&url).await;
-        // More lines than a pipe holds.
-        for index in 0..3_000 {
+        // More lines than a pipe holds and wait to be printed (D-28).
+        for index in 0..20_000 {
             let frame = format!(r#"{{"type":"registerfunction","id":"function-{index}"}}"#);
-            client.send(&frame).await;
+            client.socket.feed(Message::text(frame)).await.unwrap();
         }
         client.fence().await;
         Client::connect(&url).await.fence().await;
