@@ -18,7 +18,7 @@ use uuid::Uuid;
 use self::requests::{Load, Requests};
 pub(super) use self::{
     late::LateCalls,
-    outcome::{Context, Origin, Outcome},
+    outcome::{Bar, Context, Origin, Outcome},
 };
 use super::{Due, Engine, Output, builtin::EngineFunction};
 use crate::{
@@ -208,7 +208,7 @@ impl Engine {
         let session = session.unwrap_or(worker);
         let reporter = self.worker_id(session);
         if let Err(failure) = callee.formats.check_data(&callee.function_id, frame.data) {
-            let outcome = Outcome::Failure(&failure);
+            let outcome = Outcome::Refused(&failure, Bar::Data);
             return self.conclude(
                 reporter,
                 None,
@@ -223,8 +223,8 @@ impl Engine {
         }
         let bytes = match self.load(worker, session, frame) {
             Ok(bytes) => bytes,
-            Err(failure) => {
-                let outcome = Outcome::Failure(&failure);
+            Err((failure, bar)) => {
+                let outcome = Outcome::Refused(&failure, bar);
                 return self.conclude(
                     reporter,
                     None,

@@ -135,6 +135,8 @@ enum Due {
     AskedInVain(SessionId, Asked),
     Withdrawals(SessionId),
     Resume(Arc<str>),
+    ResumeCaller(SessionId, Arc<str>),
+    ResumeQueue(Arc<str>, Arc<str>),
 }
 
 /// The reference engine.
@@ -263,6 +265,10 @@ impl Engine {
                 Due::AskedInVain(provider, asked) => self.asked_in_vain(provider, asked, out),
                 Due::Withdrawals(provider) => self.withdraw_more(provider, out),
                 Due::Resume(function_id) => self.resume(&function_id),
+                Due::ResumeCaller(session, function_id) => {
+                    self.resume_caller(session, function_id);
+                }
+                Due::ResumeQueue(queue, function_id) => self.resume_queue(queue, function_id),
             }
         }
         self.fire_schedules(out);
@@ -321,7 +327,9 @@ impl Machine for Engine {
                     DeadlineReason::TriggerRegistrationTimeout
                 }
                 Due::Withdrawals(_) => DeadlineReason::Withdrawals,
-                Due::Resume(_) => DeadlineReason::QueueRetry,
+                Due::Resume(_) | Due::ResumeCaller(..) | Due::ResumeQueue(..) => {
+                    DeadlineReason::QueueRetry
+                }
             },
             watches_wall_clock: schedule.is_some(),
         });

@@ -23,6 +23,8 @@ pub(super) struct Queue {
     pub(super) subscriptions: usize,
     /// Those that are ready and have no delivery under way, by their turn.
     pub(super) idle: BTreeMap<u64, Subscriber>,
+    /// Those that are not to be served just now.
+    pub(super) paused: BTreeSet<Subscriber>,
     /// The queue's own turn, while it has a delivery to be had.
     pub(super) turn: Option<u64>,
 }
@@ -61,6 +63,8 @@ pub(super) struct Subscription {
     pub(super) batch_size: usize,
     pub(super) visibility_timeout: Duration,
     pub(super) ready: bool,
+    /// Whether it is not to be served just now, whoever else is.
+    pub(super) paused: bool,
     pub(super) under_way: Option<DeliveryId>,
     /// When it was last served, or made: who has waited longest is next.
     pub(super) turn: u64,
@@ -68,6 +72,6 @@ pub(super) struct Subscription {
 
 impl Subscription {
     pub(super) fn is_idle(&self) -> bool {
-        self.ready && self.under_way.is_none()
+        self.ready && !self.paused && self.under_way.is_none()
     }
 }

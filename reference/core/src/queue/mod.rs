@@ -9,6 +9,7 @@
 mod delivery;
 mod index;
 mod limits;
+mod pause;
 mod payload;
 mod reading;
 mod store;
@@ -224,6 +225,7 @@ impl<S: Store> Queues<S> {
             batch_size: usize::try_from(config.batch_size.max(1)).unwrap_or(usize::MAX),
             visibility_timeout: config.visibility_timeout,
             ready: true,
+            paused: false,
             under_way: None,
             turn,
         };
@@ -240,20 +242,11 @@ impl<S: Store> Queues<S> {
         if let Some(queue) = self.by_name.get_mut(&subscription.queue) {
             queue.subscriptions -= 1;
             queue.idle.remove(&subscription.turn);
+            if subscription.paused {
+                queue.paused.remove(key);
+            }
         }
         self.refresh(&subscription.queue);
-    }
-
-    /// Says whether a trigger's function can be called. Until it can, messages wait, and no
-    /// attempt is counted.
-    pub(crate) fn set_ready(&mut self, key: &Subscriber, ready: bool) {
-        let Some(subscription) = self.subscriptions.get_mut(key) else {
-            return;
-        };
-        subscription.ready = ready;
-        let name = Arc::clone(&subscription.queue);
-        self.seat(key);
-        self.refresh(&name);
     }
 
     /// Hands out the oldest visible messages of a queue, as many as a batch holds, to the

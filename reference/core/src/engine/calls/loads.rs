@@ -1,6 +1,6 @@
 //! How much the calls that workers have still to answer may be together (D-28).
 
-use super::Engine;
+use super::{Bar, Engine};
 use crate::{Failure, SessionId, wire::InvokeFunction};
 
 /// What a call costs beside what its caller has written: the rest of its frame, and the tables.
@@ -15,30 +15,32 @@ impl Engine {
         worker: SessionId,
         caller: SessionId,
         frame: &InvokeFunction<'_>,
-    ) -> Result<usize, Failure> {
+    ) -> Result<usize, (Failure, Bar)> {
         let bytes = text_bytes(frame).saturating_add(CALL_BYTES_BESIDE_TEXT);
         let held = |session| self.sessions.get(session);
-        for (taken, max, whose) in [
+        for (taken, max, bar, whose) in [
             (
                 held(worker).map_or(0, |it| it.call_bytes),
                 self.settings.call_bytes_per_worker_max,
+                Bar::Everybody,
                 "the calls that its worker has still to answer",
             ),
             (
                 held(caller).map_or(0, |it| it.asked_bytes),
                 self.settings.call_bytes_per_caller_max,
+                Bar::Caller,
                 "the calls of this session that workers have still to answer",
             ),
             (
                 self.calls.bytes,
                 self.settings.call_bytes_max,
+                Bar::Everybody,
                 "all calls that workers have still to answer",
             ),
         ] {
             if taken > 0 && taken.saturating_add(bytes) > max {
-                return Err(Failure::too_many_requests(format!(
-                    "With this one, {whose} would be larger than {max} bytes"
-                )));
+                let message = format!("With this one, {whose} would be larger than {max} bytes");
+                return Err((Failure::too_many_requests(message), bar));
             }
         }
         if let Some(worker) = self.sessions.get_mut(worker) {

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::{
-    Code, Effect, EventKind, ExchangeId, Failure, HttpAnswer, SessionId,
+    Effect, EventKind, ExchangeId, Failure, HttpAnswer, SessionId,
     engine::{Engine, Output},
     http::CallOutcome,
     queue::{DeliveryId, Settlement, Subscriber},
@@ -68,6 +68,19 @@ pub(in crate::engine) enum Outcome<'a> {
     },
     /// The engine's own.
     Failure(&'a Failure),
+    /// The same, of a call that was not made although somebody serves the function.
+    Refused(&'a Failure, Bar),
+}
+
+/// What bars a call from being made just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Bar {
+    /// Its data, which does not fit (D-14).
+    Data,
+    /// What is under way for its caller.
+    Caller,
+    /// What is under way for whoever serves it, or for all.
+    Everybody,
 }
 
 /// What goes along with an answer.
@@ -116,7 +129,7 @@ impl Engine {
         out: &mut Output<'_, '_>,
     ) {
         let failed = match outcome {
-            Outcome::Failure(failure) => {
+            Outcome::Failure(failure) | Outcome::Refused(failure, _) => {
                 self.tally.failed(failure.code());
                 Some(EventKind::CallFailed {
                     function_id: function_id.to_owned(),
@@ -136,7 +149,9 @@ impl Engine {
                 let outcome = match outcome {
                     Outcome::Result { result, .. } => CallOutcome::Result(result),
                     Outcome::Error { error, .. } => CallOutcome::Error(error),
-                    Outcome::Failure(failure) => CallOutcome::Failure(failure),
+                    Outcome::Failure(failure) | Outcome::Refused(failure, _) => {
+                        CallOutcome::Failure(failure)
+                    }
                 };
                 let answer = Box::new(HttpAnswer::of_call(outcome, function_id));
                 out.push(Effect::Respond { exchange, answer });
@@ -151,14 +166,12 @@ impl Engine {
                         // The function knows of no messages, and means none.
                         Subscriber::Function { .. } => Settlement::acknowledged(),
                     },
-                    Outcome::Failure(failure) if failure.code() == Code::TooManyRequests => {
-                        self.pause(subscriber.function_id(), out);
-                        Settlement::NotCalled
-                    }
-                    Outcome::Failure(failure) if failure.code() == Code::InvalidRequest => {
-                        // It was not called, and would be refused again at once (D-14).
-                        self.pause(subscriber.function_id(), out);
-                        Settlement::Failed
+                    Outcome::Refused(_, bar) => {
+                        self.pause(&subscriber, bar, out);
+                        match bar {
+                            Bar::Data => Settlement::Failed,
+                            Bar::Caller | Bar::Everybody => Settlement::NotCalled,
+                        }
                     }
                     Outcome::Error { .. } | Outcome::Failure(_) => Settlement::Failed,
                 };
@@ -181,7 +194,9 @@ impl Engine {
         let (result, error, context) = match outcome {
             Outcome::Result { result, context } => (Some(result), None, context),
             Outcome::Error { error, context } => (None, Some(Cow::Borrowed(error)), context),
-            Outcome::Failure(failure) => (None, Some(failure.to_raw()), Context::default()),
+            Outcome::Failure(failure) | Outcome::Refused(failure, _) => {
+                (None, Some(failure.to_raw()), Context::default())
+            }
         };
         let frame = InvocationResult {
             invocation_id: Cow::Borrowed(invocation_id),

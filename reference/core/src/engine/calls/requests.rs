@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Callee, Context, Order, Outcome, ServedBy};
+use super::{Bar, Callee, Context, Order, Outcome, ServedBy};
 use crate::{
     Effect, Endpoint, EventKind, Exhausted, Failure, HttpOutcome, HttpRequest, SessionId, Settings,
     Shares,
@@ -37,30 +37,46 @@ impl Requests {
     }
 
     /// A body of any size finds room if there is no other.
-    fn begin(&mut self, session: SessionId, body: &str) -> Result<Load, Failure> {
+    fn begin(&mut self, session: SessionId, body: &str) -> Result<Load, (Failure, Bar)> {
         let bytes = body.len().min(self.bytes.largest());
-        self.number.take(session, 1).map_err(|bound| match bound {
-            Exhausted::Session { max } => Failure::too_many_requests(format!(
-                "{max} requests to endpoints are under way for this session, \
-                 no more are made for one at once"
-            )),
-            Exhausted::All { max } => Failure::too_many_requests(format!(
-                "{max} requests to endpoints are under way, no more are made at once"
-            )),
-        })?;
-        self.bytes.take(session, bytes).map_err(|bound| {
-            self.number.give_back(session, 1);
-            match bound {
-                Exhausted::Session { max } => Failure::too_many_requests(format!(
-                    "With this one, the bodies of the requests to endpoints that are under way \
-                     for this session would be larger than {max} bytes"
-                )),
-                Exhausted::All { max } => Failure::too_many_requests(format!(
-                    "With this one, the bodies of the requests to endpoints that are under way \
-                     would be larger than {max} bytes"
-                )),
-            }
-        })?;
+        self.number
+            .take(session, 1)
+            .map_err(|bound| match bound {
+                Exhausted::Session { max } => (
+                    format!(
+                        "{max} requests to endpoints are under way for this session, \
+                         no more are made for one at once"
+                    ),
+                    Bar::Caller,
+                ),
+                Exhausted::All { max } => (
+                    format!("{max} requests to endpoints are under way, no more are made at once"),
+                    Bar::Everybody,
+                ),
+            })
+            .map_err(too_many)?;
+        self.bytes
+            .take(session, bytes)
+            .map_err(|bound| match bound {
+                Exhausted::Session { max } => (
+                    format!(
+                        "With this one, the bodies of the requests to endpoints that are under \
+                         way for this session would be larger than {max} bytes"
+                    ),
+                    Bar::Caller,
+                ),
+                Exhausted::All { max } => (
+                    format!(
+                        "With this one, the bodies of the requests to endpoints that are under \
+                         way would be larger than {max} bytes"
+                    ),
+                    Bar::Everybody,
+                ),
+            })
+            .map_err(|refused| {
+                self.number.give_back(session, 1);
+                too_many(refused)
+            })?;
         Ok(Load { session, bytes })
     }
 
@@ -68,6 +84,10 @@ impl Requests {
         self.number.give_back(load.session, 1);
         self.bytes.give_back(load.session, load.bytes);
     }
+}
+
+fn too_many((message, bar): (String, Bar)) -> (Failure, Bar) {
+    (Failure::too_many_requests(message), bar)
 }
 
 impl Engine {
@@ -83,8 +103,8 @@ impl Engine {
         let reporter = self.worker_id(session);
         let load = match self.calls.requests.begin(session, frame.data.get()) {
             Ok(load) => load,
-            Err(failure) => {
-                let outcome = Outcome::Failure(&failure);
+            Err((failure, bar)) => {
+                let outcome = Outcome::Refused(&failure, bar);
                 return self.conclude(
                     reporter,
                     None,

@@ -2,6 +2,7 @@
 
 mod cron;
 mod http;
+mod pause;
 mod queue;
 
 use std::{
@@ -44,6 +45,10 @@ pub(super) struct Firing {
     subscribers: HashMap<Arc<str>, BTreeSet<Subscriber>>,
     /// Functions that could not be called for messages just now.
     paused: HashSet<Arc<str>>,
+    /// Functions that could not be called just now on behalf of the triggers of one session.
+    paused_callers: HashSet<(SessionId, Arc<str>)>,
+    /// Functions that do not take the messages of a queue just now.
+    paused_queues: HashSet<(Arc<str>, Arc<str>)>,
     /// When the clocks were last seen.
     seen: Now,
 }
@@ -56,6 +61,8 @@ impl Firing {
             queues: Queues::new(settings.queues),
             subscribers: HashMap::new(),
             paused: HashSet::new(),
+            paused_callers: HashSet::new(),
+            paused_queues: HashSet::new(),
             seen: Now {
                 monotonic: Duration::ZERO,
                 wall: Duration::ZERO,

@@ -1,6 +1,6 @@
 //! Messages: how they come in, and how they are handed out (RT-06, CO-20, D-13).
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Armed, Engine, Order, Origin, Output};
 use crate::{
     Code, EventKind, Failure, QueueConfig,
-    engine::{Due, builtin::EngineFunction},
+    engine::builtin::EngineFunction,
     queue::{
         CallContext, Content, Delivery, DeliveryId, Refused, Settlement, Subscriber, lane,
         queue_and_function,
@@ -20,8 +20,6 @@ use crate::{
 /// How many calls of one function through one queue are under way at once, where the queue has
 /// no trigger to say so.
 const LANE_CALLS_MAX: usize = 10;
-/// How long messages wait for a function that cannot be called just now.
-const RETRY_TIME: Duration = Duration::from_secs(1);
 
 /// The answer to who has enqueued a message (CO-20).
 #[derive(Serialize)]
@@ -48,6 +46,9 @@ impl Engine {
         self.firing.queues.subscribe(subscriber.clone(), config)?;
         if self.firing.paused.contains(subscriber.function_id()) {
             self.firing.queues.set_ready(&subscriber, false);
+        }
+        if self.is_paused(&subscriber, &config.queue_name) {
+            self.firing.queues.set_paused(&subscriber, true);
         }
         let function_id = Arc::clone(subscriber.function_id());
         let subscribers = self.firing.subscribers.entry(function_id);
@@ -209,23 +210,7 @@ impl Engine {
         self.close_lane_if_empty(&settled.queue);
     }
 
-    /// Lets messages wait for a function that could not be called, since too much was under way:
-    /// all of them, so that it is tried once a second, and not once for each who waits.
-    pub(in crate::engine) fn pause(&mut self, function_id: &Arc<str>, out: &Output<'_, '_>) {
-        if self.firing.paused.insert(Arc::clone(function_id)) {
-            self.ready_subscribers(function_id, false);
-            let at = out.now().monotonic.saturating_add(RETRY_TIME);
-            self.timers.set(at, Due::Resume(Arc::clone(function_id)));
-        }
-    }
-
-    pub(in crate::engine) fn resume(&mut self, function_id: &Arc<str>) {
-        self.firing.paused.remove(function_id);
-        let ready = self.functions.contains(function_id);
-        self.ready_subscribers(function_id, ready);
-    }
-
-    fn ready_subscribers(&mut self, function_id: &str, ready: bool) {
+    pub(super) fn ready_subscribers(&mut self, function_id: &str, ready: bool) {
         let subscribers = self.firing.subscribers.get(function_id);
         for subscriber in subscribers.into_iter().flatten() {
             self.firing.queues.set_ready(subscriber, ready);

@@ -4,6 +4,7 @@
 
 mod calls;
 mod functions;
+mod pauses;
 mod triggers;
 
 use reference_core::{SessionId, Settings};
