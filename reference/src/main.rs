@@ -122,7 +122,7 @@ struct Cli {
     #[arg(long, value_name = "PATTERN")]
     env_allow: Vec<String>,
 
-    /// How much to log, on standard error.
+    /// How much to log, on standard error; `debug` says of each call when it begins and ends.
     #[arg(
         long,
         value_name = "LEVEL",
@@ -249,6 +249,7 @@ fn options(cli: Cli, tls: Option<Tls>) -> Options {
             ..bounds.queues
         },
         enforce_formats: cli.enforce_formats,
+        report_calls: matches!(cli.log, LogLevel::Debug),
         ..bounds
     };
     Options {

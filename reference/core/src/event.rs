@@ -9,6 +9,8 @@ use crate::error::Failure;
 /// How much a line of the log matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// Each step of it, for whoever looks for a fault.
+    Debug,
     /// The ordinary course of things.
     Info,
     /// Something was refused, dropped or lost.
@@ -154,6 +156,23 @@ pub enum EventKind {
         /// The id that it answers.
         id: String,
     },
+    /// A call was handed to whoever serves its function.
+    Called {
+        /// The function.
+        function_id: String,
+        /// The call, by its caller's name for it (D-24), if a session waits for it; or else by the
+        /// engine's.
+        invocation_id: Option<String>,
+    },
+    /// A call has ended with an answer.
+    Answered {
+        /// The function.
+        function_id: String,
+        /// The call, named likewise; one of the engine's own functions has no other name.
+        invocation_id: Option<String>,
+        /// Whether it is the error of whoever served it.
+        is_error: bool,
+    },
     /// A call ended without its worker's answer.
     CallFailed {
         /// The function.
@@ -199,7 +218,16 @@ impl EventKind {
     #[must_use]
     pub fn invocation(&self) -> Option<(&str, Option<&str>)> {
         match self {
-            Self::CallFailed {
+            Self::Called {
+                function_id,
+                invocation_id,
+            }
+            | Self::Answered {
+                function_id,
+                invocation_id,
+                ..
+            }
+            | Self::CallFailed {
                 function_id,
                 invocation_id,
                 ..
@@ -217,6 +245,7 @@ impl EventKind {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
+            Self::Called { .. } | Self::Answered { .. } => Severity::Debug,
             Self::Connected | Self::Described { .. } | Self::Ended { .. } => Severity::Info,
             Self::Registered { .. } | Self::Unregistered { .. } => Severity::Info,
             Self::NotItsOwn { .. } | Self::AnswerDropped { .. } => Severity::Warning,
@@ -280,6 +309,17 @@ impl fmt::Display for EventKind {
                 "dropped {frame} {}: nobody waits for it from this session",
                 Quoted(id)
             ),
+            Self::Called { function_id, .. } => {
+                write!(f, "called function {}", Quoted(function_id))
+            }
+            Self::Answered {
+                function_id,
+                is_error,
+                ..
+            } => {
+                let how = if *is_error { " with an error" } else { "" };
+                write!(f, "call of function {} answered{how}", Quoted(function_id))
+            }
             Self::CallFailed {
                 function_id,
                 failure,

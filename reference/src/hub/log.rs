@@ -41,6 +41,7 @@ impl Log {
             self.end(worker);
         }
         let is_wanted = match event.kind.severity() {
+            Severity::Debug => tracing::enabled!(Level::DEBUG),
             Severity::Info => begins || tracing::enabled!(Level::INFO),
             Severity::Warning => tracing::enabled!(Level::WARN),
         };
@@ -83,6 +84,7 @@ impl Line {
 
 fn write(span: impl Into<Option<Id>>, kind: &EventKind) {
     match kind.severity() {
+        Severity::Debug => tracing::debug!(parent: span, "{kind}"),
         Severity::Info => tracing::info!(parent: span, "{kind}"),
         Severity::Warning => tracing::warn!(parent: span, "{kind}"),
     }

@@ -251,7 +251,21 @@ async fn no_payload_is_in_the_log() {
     assert_eq!(http.answer().await.header("x-own"), "header-of-an-answer");
     let metrics = engine.ask(get("/metrics")).await;
     let log = engine.log().await;
-    assert!(log.contains("registered function `f`"), "{log}");
+    for line in [
+        "registered function `f`",
+        "called function `f`\n",
+        "call of function `f` answered\n",
+        "call of function `f` answered with an error\n",
+    ] {
+        assert!(log.contains(line), "`{line}` in {log}");
+    }
+    let of_calls: Vec<&str> = log.lines().filter(|it| it.contains("call")).collect();
+    let with_ids = |line: &&&str| {
+        ["worker=", "function=\"f\"", "invocation="]
+            .iter()
+            .all(|id| line.contains(id))
+    };
+    assert_eq!(of_calls.iter().filter(with_ids).count(), 6, "{log}");
     for secret in SECRETS {
         assert!(!log.contains(secret), "{log}");
         assert!(!metrics.text().contains(secret), "{}", metrics.text());

@@ -22,7 +22,7 @@ pub(super) use self::{
 };
 use super::{Due, Engine, Output, builtin::EngineFunction};
 use crate::{
-    ExchangeId, Failure, SessionId, Settings,
+    EventKind, ExchangeId, Failure, SessionId, Settings,
     format::Formats,
     timers::TimerId,
     wire::{Action, InvokeFunction},
@@ -164,7 +164,7 @@ impl Engine {
             Err(failure) => Outcome::Failure(failure),
         };
         let reporter = self.worker_id(session);
-        self.conclude(reporter, None, origin, &frame.function_id, outcome, out);
+        self.conclude_unmade(reporter, origin, &frame.function_id, outcome, out);
     }
 
     /// Makes a call, whose outcome goes to its origin.
@@ -178,26 +178,12 @@ impl Engine {
                 Ok(result) => Outcome::result(Some(result)),
                 Err(failure) => Outcome::Failure(failure),
             };
-            return self.conclude(
-                reporter,
-                None,
-                order.origin,
-                &frame.function_id,
-                outcome,
-                out,
-            );
+            return self.conclude_unmade(reporter, order.origin, &frame.function_id, outcome, out);
         }
         let Some((function_id, registration)) = self.functions.take_turn(&frame.function_id) else {
             let failure = Failure::function_not_found(&frame.function_id);
             let outcome = Outcome::Failure(&failure);
-            return self.conclude(
-                reporter,
-                None,
-                order.origin,
-                &frame.function_id,
-                outcome,
-                out,
-            );
+            return self.conclude_unmade(reporter, order.origin, &frame.function_id, outcome, out);
         };
         let worker = registration.session;
         let endpoint = registration.endpoint.clone();
@@ -209,14 +195,7 @@ impl Engine {
         let reporter = self.worker_id(session);
         if let Err(failure) = callee.formats.check_data(&callee.function_id, frame.data) {
             let outcome = Outcome::Refused(&failure, Bar::Data);
-            return self.conclude(
-                reporter,
-                None,
-                order.origin,
-                &callee.function_id,
-                outcome,
-                out,
-            );
+            return self.conclude_unmade(reporter, order.origin, &callee.function_id, outcome, out);
         }
         if let Some(endpoint) = endpoint {
             return self.call_endpoint(session, order, callee, &endpoint, out);
@@ -225,9 +204,8 @@ impl Engine {
             Ok(bytes) => bytes,
             Err((failure, bar)) => {
                 let outcome = Outcome::Refused(&failure, bar);
-                return self.conclude(
+                return self.conclude_unmade(
                     reporter,
-                    None,
                     order.origin,
                     &callee.function_id,
                     outcome,
@@ -270,6 +248,13 @@ impl Engine {
         }
         if let Origin::Http(exchange) = origin {
             self.calls.exchanges.insert(exchange, id);
+        }
+        if self.settings.report_calls {
+            let called = EventKind::Called {
+                function_id: callee.function_id.to_string(),
+                invocation_id: origin.invocation_id(Some(id)),
+            };
+            out.report(reporter, called);
         }
         let call = Call {
             id,

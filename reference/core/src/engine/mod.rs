@@ -74,6 +74,8 @@ pub struct Settings {
     pub queues: QueueLimits,
     /// Whether payloads and results are held to the formats of functions (D-14).
     pub enforce_formats: bool,
+    /// Whether each call is reported as it begins and as it ends, and not only one that fails.
+    pub report_calls: bool,
 }
 
 impl Default for Settings {
@@ -93,6 +95,7 @@ impl Default for Settings {
             trigger_registration_timeout: Duration::from_secs(10),
             queues: QueueLimits::default(),
             enforce_formats: false,
+            report_calls: false,
         }
     }
 }

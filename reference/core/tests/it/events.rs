@@ -1,11 +1,11 @@
 //! Lines of the log: whom they are about.
 
-use reference_core::{Effect, Event, EventKind, SessionId};
+use reference_core::{Effect, Event, EventKind, SessionId, Settings};
 use serde_json::json;
 
 use crate::{
     functions::{URL, http_function},
-    support::{Ended, Lab, invoke, seconds},
+    support::{Ended, Lab, answer, invoke, seconds},
 };
 
 /// The line that the last input has added on a call that failed.
@@ -102,4 +102,56 @@ fn a_call_that_is_not_made_has_its_callers_name_or_none() {
         json!({"type": "invokefunction", "function_id": "f", "data": 1}),
     );
     assert_eq!(failure(&lab).kind.invocation(), Some(("f", None)));
+}
+
+/// What the log says of calls, each with the name of its call.
+fn told_of_calls(lab: &Lab) -> Vec<String> {
+    let effects = lab.history.iter().flat_map(|it| &it.effects);
+    let told = effects.filter_map(|effect| match effect {
+        Effect::Report(Event { kind, .. }) => {
+            let (function, call) = kind.invocation()?;
+            Some(format!("{function} {}: {kind}", call.unwrap_or_default()))
+        }
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn calls_that_do_not_fail_are_reported_on_request() {
+    for report_calls in [false, true] {
+        let mut lab = Lab::with(Settings {
+            report_calls,
+            ..Settings::default()
+        });
+        let (worker, caller) = (lab.connect(), lab.connect());
+        lab.function(worker, "f");
+        lab.quietly(worker, http_function("endpoint", json!({"url": URL})));
+        for id in ["result", "error"] {
+            lab.send(caller, invoke(id, "f"));
+            let call = lab.frames_of_type(worker, "invokefunction").remove(0);
+            let mut answer = answer(&call, json!("a payload"));
+            if id == "error" {
+                answer["error"] = json!({"code": "own", "message": "a payload"});
+            }
+            lab.send(worker, answer);
+        }
+        lab.send(caller, invoke("request", "endpoint"));
+        lab.end_request(Ended::Failed("refused".to_owned()));
+        let told = told_of_calls(&lab);
+        let failed = told.iter().filter(|it| it.contains("failed"));
+        assert_eq!(failed.count(), 1, "{told:?}");
+        let others = [
+            "f result: called function `f`",
+            "f result: call of function `f` answered",
+            "f error: called function `f`",
+            "f error: call of function `f` answered with an error",
+            "endpoint request: called function `endpoint`",
+            "endpoint request: call of function `endpoint` answered with an error",
+        ];
+        for line in others {
+            assert_eq!(told.iter().any(|it| it == line), report_calls, "{told:?}");
+        }
+        assert!(!told.iter().any(|it| it.contains("payload")), "{told:?}");
+    }
 }

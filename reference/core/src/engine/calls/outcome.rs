@@ -128,17 +128,10 @@ impl Engine {
         outcome: Outcome<'_>,
         out: &mut Output<'_, '_>,
     ) {
-        let failed = match outcome {
-            Outcome::Failure(failure) | Outcome::Refused(failure, _) => {
-                self.tally.failed(failure.code());
-                Some(EventKind::CallFailed {
-                    function_id: function_id.to_owned(),
-                    invocation_id: origin.invocation_id(call),
-                    failure: failure.clone(),
-                })
-            }
-            Outcome::Result { .. } | Outcome::Error { .. } => None,
-        };
+        if let Outcome::Failure(failure) | Outcome::Refused(failure, _) = outcome {
+            self.tally.failed(failure.code());
+        }
+        let ended = self.report_of(call, &origin, function_id, outcome);
         match origin {
             Origin::Nobody => {}
             Origin::Session {
@@ -178,9 +171,47 @@ impl Engine {
                 self.settle(reporter, delivery, &settlement, out);
             }
         }
-        if let Some(failed) = failed {
-            out.report(reporter, failed);
+        if let Some(ended) = ended {
+            out.report(reporter, ended);
         }
+    }
+
+    /// Likewise for a call that was not handed to anybody.
+    pub(super) fn conclude_unmade(
+        &mut self,
+        reporter: Uuid,
+        origin: Origin,
+        function_id: &str,
+        outcome: Outcome<'_>,
+        out: &mut Output<'_, '_>,
+    ) {
+        self.conclude(reporter, None, origin, function_id, outcome, out);
+    }
+
+    /// What the log says of the end of a call.
+    fn report_of(
+        &self,
+        call: Option<Uuid>,
+        origin: &Origin,
+        function_id: &str,
+        outcome: Outcome<'_>,
+    ) -> Option<EventKind> {
+        let is_error = match outcome {
+            Outcome::Failure(failure) | Outcome::Refused(failure, _) => {
+                return Some(EventKind::CallFailed {
+                    function_id: function_id.to_owned(),
+                    invocation_id: origin.invocation_id(call),
+                    failure: failure.clone(),
+                });
+            }
+            Outcome::Result { .. } => false,
+            Outcome::Error { .. } => true,
+        };
+        self.settings.report_calls.then(|| EventKind::Answered {
+            function_id: function_id.to_owned(),
+            invocation_id: origin.invocation_id(call),
+            is_error,
+        })
     }
 
     fn answer(

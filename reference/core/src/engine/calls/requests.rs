@@ -105,9 +105,8 @@ impl Engine {
             Ok(load) => load,
             Err((failure, bar)) => {
                 let outcome = Outcome::Refused(&failure, bar);
-                return self.conclude(
+                return self.conclude_unmade(
                     reporter,
-                    None,
                     order.origin,
                     &callee.function_id,
                     outcome,
