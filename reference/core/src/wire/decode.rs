@@ -192,7 +192,7 @@ fn trigger_registration_result<'a>(
 ) -> Result<TriggerRegistrationResult<'a>, DecodeError> {
     let fields = Fields::of("triggerregistrationresult");
     Ok(TriggerRegistrationResult {
-        id: fields.id("id", frame.id)?,
+        id: fields.provider_id("id", frame.id)?,
         trigger_type: fields.id("trigger_type", frame.trigger_type)?,
         function_id: fields.id("function_id", frame.function_id)?,
         error: fields.error_body(frame.error)?,

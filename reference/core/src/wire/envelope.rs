@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::{Number, value::RawValue};
+use uuid::fmt::Hyphenated;
 
 use super::DecodeError;
 
@@ -84,6 +85,8 @@ impl<'a> Envelope<'a> {
 
 /// The longest id that a frame may hold, in bytes (D-28).
 const ID_BYTES_MAX: usize = 1_024;
+/// How much longer an alias is than the id that it stands for: an `@` and a UUID (D-18).
+const ALIAS_BYTES: usize = 1 + Hyphenated::LENGTH;
 
 /// Interprets fields one at a time and knows where it is, for the error message.
 #[derive(Clone, Copy)]
@@ -159,10 +162,29 @@ impl Fields {
         field: &str,
         raw: Option<&'a RawValue>,
     ) -> Result<Option<Cow<'a, str>>, DecodeError> {
+        self.id_within(field, raw, ID_BYTES_MAX)
+    }
+
+    /// The id of a trigger as its provider knows it, which may be an alias (D-18).
+    pub(super) fn provider_id<'a>(
+        self,
+        field: &str,
+        raw: Option<&'a RawValue>,
+    ) -> Result<Cow<'a, str>, DecodeError> {
+        self.id_within(field, raw, ID_BYTES_MAX + ALIAS_BYTES)?
+            .ok_or_else(|| self.missing(field))
+    }
+
+    fn id_within<'a>(
+        self,
+        field: &str,
+        raw: Option<&'a RawValue>,
+        bytes_max: usize,
+    ) -> Result<Option<Cow<'a, str>>, DecodeError> {
         match self.text(field, raw)? {
             Some(id) if id.is_empty() => Err(self.fault(field, "must not be empty".to_owned())),
-            Some(id) if id.len() > ID_BYTES_MAX => {
-                let problem = format!("must not be longer than {ID_BYTES_MAX} bytes");
+            Some(id) if id.len() > bytes_max => {
+                let problem = format!("must not be longer than {bytes_max} bytes");
                 Err(self.fault(field, problem))
             }
             id => Ok(id),

@@ -203,6 +203,19 @@ fn two_registrars_of_one_id_are_told_apart_at_the_provider_only() {
 }
 
 #[test]
+fn the_alias_of_the_longest_id_is_understood_and_no_longer_one() {
+    let (mut lab, provider, registrar) = provided();
+    let other = lab.connect();
+    let id = "i".repeat(1_024);
+    accepted(&mut lab, provider, registrar, &id);
+    accepted(&mut lab, provider, other, &id);
+    for too_long in [accept(&"i".repeat(1_024 + 37 + 1)), blob(&format!("{id}i"))] {
+        let error = &lab.ask(provider, too_long)["error"];
+        assert_eq!(error["code"], "invalid_message");
+    }
+}
+
+#[test]
 fn one_id_under_two_types_of_one_provider_needs_no_alias() {
     let (mut lab, provider, registrar) = provided();
     let other = lab.connect();
