@@ -26,40 +26,41 @@ struct Owing {
 }
 
 impl Owed {
-    /// With what it still counts for, and how long. The oldest is forgotten for it if there are
-    /// too many.
+    /// With what it still counts for, and how long. Gives the id of the oldest, which is forgotten
+    /// for it if there are too many.
     pub(super) fn remember(
         &mut self,
         trigger_type: Arc<str>,
         provider_id: Arc<str>,
         asked: Option<(Asked, TimerId)>,
-    ) {
+    ) -> Option<Arc<str>> {
         self.last += 1;
         let number = self.last;
         let names = (Arc::clone(&trigger_type), Arc::clone(&provider_id));
         self.order.insert(number, names);
         let of_type = self.by_type.entry(trigger_type).or_default();
         of_type.insert(provider_id, Owing { number, asked });
-        if self.order.len() > OWED_MAX
-            && let Some((_, (trigger_type, provider_id))) = self.order.pop_first()
-        {
-            self.forget(&trigger_type, &provider_id);
+        if self.order.len() <= OWED_MAX {
+            return None;
         }
+        let (_, (trigger_type, provider_id)) = self.order.pop_first()?;
+        self.forget(&trigger_type, &provider_id);
+        Some(provider_id)
     }
 
-    /// It has been given: what it still counted for.
+    /// It has been given: what it may still count for, if it was remembered.
     pub(super) fn forget(
         &mut self,
         trigger_type: &str,
         provider_id: &str,
-    ) -> Option<(Asked, TimerId)> {
+    ) -> Option<Option<(Asked, TimerId)>> {
         let of_type = self.by_type.get_mut(trigger_type)?;
         let owing = of_type.remove(provider_id)?;
         if of_type.is_empty() {
             self.by_type.remove(trigger_type);
         }
         self.order.remove(&owing.number);
-        owing.asked
+        Some(owing.asked)
     }
 
     /// Whether the provider has still to answer for this id.

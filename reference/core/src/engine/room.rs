@@ -90,6 +90,11 @@ pub(super) fn bytes_of_trigger_type(frame: &RegisterTriggerType<'_>) -> usize {
         + raw_bytes(frame.call_request_format)
 }
 
+/// What is kept of an answer that a provider owes (D-18).
+pub(super) fn bytes_of_owed(provider_id: &str) -> usize {
+    BYTES_BESIDE_TEXTS + provider_id.len()
+}
+
 fn raw_bytes(value: Option<&RawValue>) -> usize {
     value.map_or(0, |it| it.get().len())
 }

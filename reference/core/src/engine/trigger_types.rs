@@ -80,6 +80,12 @@ impl TriggerTypes {
         self.provided.contains_key(id)
     }
 
+    /// The id of a type, as the type itself holds it.
+    pub(super) fn shared(&self, id: &str) -> Option<Arc<str>> {
+        let (id, _) = self.provided.get_key_value(id)?;
+        Some(Arc::clone(id))
+    }
+
     /// In order of the ids.
     pub(super) fn list(&self) -> Vec<(&str, &TriggerType)> {
         let types = self.provided.iter().map(|(id, it)| (&**id, it));
@@ -177,9 +183,7 @@ impl Engine {
                 } => {
                     self.timers.cancel(timer);
                     self.asked_no_more(provider, Asked::of(bytes, registrar_waits));
-                    if let Some(own) = self.sessions.get_mut(provider) {
-                        own.owed.remember(Arc::clone(&id), provider_id, None);
-                    }
+                    self.owe(provider, (Arc::clone(&id), provider_id), None);
                     (trigger, registrar_waits)
                 }
                 Known::Accepted { trigger } => (trigger, false),

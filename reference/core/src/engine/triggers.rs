@@ -58,7 +58,20 @@ impl Engine {
                 return self.report_refusal(session, Subject::Trigger, &frame.id, &failure, out);
             }
         };
-        self.add_trigger(&key, function_id, frame, bytes);
+        let known_type = match is_builtin {
+            true => None,
+            false => self.trigger_types.shared(&frame.trigger_type),
+        };
+        let trigger = Trigger {
+            trigger_type: known_type.unwrap_or_else(|| (&*frame.trigger_type).into()),
+            function_id,
+            config: frame.config.map(RawValue::to_owned),
+            provider_id: None,
+            bytes,
+        };
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.triggers.insert(Arc::clone(&key.1), trigger);
+        }
         if is_builtin {
             self.send(session, &result_of(frame, None), out);
             self.report_trigger(
@@ -105,26 +118,6 @@ impl Engine {
             return Err(Failure::duplicate_trigger(&frame.id));
         }
         Ok(config)
-    }
-
-    fn add_trigger(
-        &mut self,
-        key: &TriggerKey,
-        function_id: Arc<str>,
-        frame: &RegisterTrigger<'_>,
-        bytes: usize,
-    ) {
-        let (session, id) = key;
-        let trigger = Trigger {
-            trigger_type: (&*frame.trigger_type).into(),
-            function_id,
-            config: frame.config.map(RawValue::to_owned),
-            provider_id: None,
-            bytes,
-        };
-        if let Some(session) = self.sessions.get_mut(*session) {
-            session.triggers.insert(Arc::clone(id), trigger);
-        }
     }
 
     /// Touches only what is the session's own (D-03, D-16).

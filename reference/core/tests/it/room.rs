@@ -228,3 +228,59 @@ fn formats_that_are_enforced_count_what_they_are_compiled_to() {
         assert_eq!(lab.texts(owner).is_empty(), fits);
     }
 }
+
+#[test]
+fn answers_that_a_provider_owes_count_with_it_as_far_as_there_is_room() {
+    const OWED: usize = 512 + 2;
+    let type_bytes = 512 + 1;
+    let mut lab = lab(type_bytes + 2 * OWED, usize::MAX);
+    let (provider, registrar) = (lab.connect(), lab.connect());
+    lab.quietly(provider, trigger_type("t"));
+    lab.quietly(registrar, register_function("f"));
+    let abandoned = |lab: &mut Lab, id: &str| {
+        lab.send(registrar, register_trigger(id, "t", "f", json!({})));
+        lab.send(registrar, unregister("trigger", id));
+        lab.frames(registrar);
+        lab.frames(provider)[0]["id"].take()
+    };
+    for id in ["aa", "bb"] {
+        assert_eq!(abandoned(&mut lab, id), id);
+    }
+    assert_full(&lab.ask(provider, register_function("g")), "of the session");
+    // What there is no room for is not remembered, and does not crowd out what is.
+    for _ in 0..2 {
+        assert_eq!(abandoned(&mut lab, "cc"), "cc");
+    }
+    assert_ne!(abandoned(&mut lab, "aa"), "aa");
+    let answer = json!({
+        "type": "triggerregistrationresult", "id": "bb", "trigger_type": "t", "function_id": "f",
+    });
+    for _ in 0..2 {
+        lab.quietly(provider, &answer);
+    }
+    lab.quietly(provider, register_function("g"));
+    assert_full(&lab.ask(provider, register_function("h")), "of the session");
+}
+
+#[test]
+fn of_the_answers_that_a_provider_owes_a_thousand_take_room() {
+    let mut lab = lab(600_000, usize::MAX);
+    let (provider, registrar) = (lab.connect(), lab.connect());
+    lab.quietly(provider, trigger_type("t"));
+    lab.quietly(registrar, register_function("f"));
+    for number in 0..1_500 {
+        let id = format!("{number:04}");
+        lab.send(registrar, register_trigger(&id, "t", "f", json!({})));
+        lab.send(registrar, unregister("trigger", &id));
+        lab.history.clear();
+    }
+    lab.frames(provider);
+    let left = 600_000 - 513 - 1_000 * (512 + 4);
+    for number in 0..left / 516 {
+        lab.quietly(provider, register_function(&format!("{number:04}")));
+    }
+    assert_full(
+        &lab.ask(provider, register_function("more")),
+        "of the session",
+    );
+}

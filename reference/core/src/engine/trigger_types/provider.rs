@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::{Asked, Due, Engine, Known, Output, Trigger, TriggerKey, WaitingFor, armed};
 use crate::{
     Builtin, EventKind, Failure, SessionId, Subject,
-    engine::sessions::Session,
+    engine::{room::bytes_of_owed, sessions::Session},
     timers::TimerId,
     wire::{RegisterTrigger, TriggerRegistrationResult},
 };
@@ -114,12 +114,15 @@ impl Engine {
         out: &mut Output<'_, '_>,
     ) {
         let own = self.sessions.get_mut(session);
-        let asked = own.and_then(|own| own.owed.forget(&frame.trigger_type, &frame.id));
-        // Beyond its time it counts no more.
-        if let Some((asked, timer)) = asked
-            && self.timers.cancel(timer)
-        {
-            self.asked_no_more(session, asked);
+        let owed = own.and_then(|own| own.owed.forget(&frame.trigger_type, &frame.id));
+        if let Some(asked) = owed {
+            self.give_room_back(session, bytes_of_owed(&frame.id));
+            // Beyond its time it counts no more.
+            if let Some((asked, timer)) = asked
+                && self.timers.cancel(timer)
+            {
+                self.asked_no_more(session, asked);
+            }
         }
         self.report_dropped(session, &frame.id, out);
     }
@@ -195,11 +198,29 @@ impl Engine {
             trigger_type,
             provider_id,
         } = waiting;
-        if let Some(own) = self.sessions.get_mut(provider) {
-            let names = (Arc::clone(trigger_type), Arc::clone(provider_id));
-            own.owed.remember(names.0, names.1, asked);
-        }
+        let names = (Arc::clone(trigger_type), Arc::clone(provider_id));
+        self.owe(provider, names, asked);
         self.withdraw_from_provider(trigger_type, provider_id, out);
+    }
+
+    /// A provider has still to answer for a trigger that nobody has any more.
+    pub(super) fn owe(
+        &mut self,
+        provider: SessionId,
+        (trigger_type, provider_id): (Arc<str>, Arc<str>),
+        asked: Option<(Asked, TimerId)>,
+    ) {
+        let Some(own) = self.sessions.get_mut(provider) else {
+            return;
+        };
+        // Where there is no room for it, it is as if newer ones had taken its place.
+        let bytes = bytes_of_owed(&provider_id);
+        if self.registered.take(provider, bytes).is_err() {
+            return;
+        }
+        if let Some(forgotten) = own.owed.remember(trigger_type, provider_id, asked) {
+            self.give_room_back(provider, bytes_of_owed(&forgotten));
+        }
     }
 
     /// What is left to do for a trigger that its session no longer has.
