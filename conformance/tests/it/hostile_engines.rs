@@ -100,9 +100,14 @@ fn is_unseen(c: char) -> bool {
 
 /// Runs a command against an engine of this manner.
 async fn at(manner: Manner, arguments: &[&str]) -> Ended {
-    let mut all: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
-    all.extend(["--url".to_owned(), engine(manner).await]);
-    all.extend(["--patience-ms".to_owned(), PATIENCE_MS.to_string()]);
+    aimed(&["--url", &engine(manner).await], arguments).await
+}
+
+/// Runs a command against what these flags name.
+async fn aimed(target: &[&str], arguments: &[&str]) -> Ended {
+    let patience = PATIENCE_MS.to_string();
+    let all = [arguments, target, &["--patience-ms", &patience]].concat();
+    let all: Vec<String> = all.into_iter().map(str::to_owned).collect();
     tokio::task::spawn_blocking(move || watched(&all))
         .await
         .unwrap()

@@ -11,9 +11,8 @@ use tokio::{
 };
 
 use super::{
-    Ended, PATIENCE_MS,
+    Ended, aimed,
     server::{WORDS, deep, endless, hold},
-    watched,
 };
 
 /// What a port answers requests with.
@@ -106,14 +105,8 @@ async fn at(answer: Answer, arguments: &[&str]) -> Ended {
         ..Options::default()
     };
     let server = Server::bind("127.0.0.1:0", options).await.unwrap();
-    let mut all: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
-    all.extend(["--url".to_owned(), server.url()]);
     let port = port(answer, server.http_address().unwrap()).await;
-    all.extend(["--http-url".to_owned(), port]);
-    all.extend(["--patience-ms".to_owned(), PATIENCE_MS.to_string()]);
-    tokio::task::spawn_blocking(move || watched(&all))
-        .await
-        .unwrap()
+    aimed(&["--url", &server.url(), "--http-url", &port], arguments).await
 }
 
 const RUN: [&str; 6] = [
