@@ -31,6 +31,8 @@ impl Engine {
                 Due::Resume(function_id)
             }
             (Bar::Caller, Subscriber::Trigger(trigger)) => {
+                // Another pause of it may have ended before this one does.
+                self.firing.queues.set_paused(subscriber, true);
                 let session = trigger.session;
                 let caller = (session, Arc::clone(&function_id));
                 if !self.firing.paused_callers.insert(caller) {

@@ -1,5 +1,7 @@
 //! Messages whose function cannot be called just now hold up nobody else's (D-13, D-14, D-28).
 
+use std::time::Duration;
+
 use reference_core::{SessionId, Settings};
 use serde_json::{Value, json};
 
@@ -88,9 +90,13 @@ fn a_subscribers_own_requests_hold_up_that_one_alone() {
 
 /// A worker whose `f` takes numbers.
 fn strict() -> (Lab, SessionId, SessionId) {
+    strict_with(Settings::default())
+}
+
+fn strict_with(settings: Settings) -> (Lab, SessionId, SessionId) {
     let mut lab = Lab::with(Settings {
         enforce_formats: true,
-        ..Settings::default()
+        ..settings
     });
     let (worker, sender) = (lab.connect(), lab.connect());
     let numbers = json!({
@@ -139,4 +145,29 @@ fn a_call_that_does_not_fit_is_made_again_each_second_whatever_comes_after_it() 
     assert_eq!(stats(&mut lab, "q::dead_letter", "visible"), [1]);
     lab.advance(seconds(1));
     assert_eq!(lab.frames(worker).len(), 10);
+}
+
+#[test]
+fn two_pauses_of_one_subscriber_end_in_whatever_order() {
+    let (mut lab, worker, sender) = strict_with(Settings {
+        call_bytes_per_caller_max: 1,
+        ..Settings::default()
+    });
+    let (busy, elsewhere) = (lab.connect(), lab.connect());
+    lab.function(elsewhere, "g");
+    lab.send(busy, invoke("c", "g"));
+    listen(&mut lab, busy, "t", "q");
+    listen(&mut lab, busy, "u", "r");
+    put(&mut lab, sender, message("q", json!("bad")));
+    put(&mut lab, sender, message("q", json!(1)));
+    lab.advance(Duration::from_millis(500));
+    put(&mut lab, sender, message("r", json!(2)));
+    // The first message is given up after nine seconds, while its queue waits for another one.
+    lab.advance(seconds(15));
+    assert_eq!(stats(&mut lab, "q::dead_letter", "visible"), [1]);
+    lab.assert_silent(worker);
+    let asked = lab.only_frame(elsewhere);
+    lab.send(elsewhere, answer(&asked, Value::Null));
+    lab.advance(seconds(1));
+    assert_eq!(lab.frames(worker).len(), 1);
 }
