@@ -28,7 +28,7 @@ impl Environment for NoEnvironment {
     }
 }
 
-/// An engine whose monotonic clock stands still.
+/// An engine whose clocks stand still unless they are moved.
 #[derive(Debug)]
 pub struct Bench {
     engine: Engine,
@@ -36,6 +36,8 @@ pub struct Bench {
     effects: Vec<Effect>,
     /// The wall clock.
     pub wall: Duration,
+    /// The one that never jumps.
+    pub monotonic: Duration,
 }
 
 impl Bench {
@@ -47,6 +49,7 @@ impl Bench {
             ids: Counter::default(),
             effects: Vec::new(),
             wall: Duration::ZERO,
+            monotonic: Duration::ZERO,
         };
         for session in 0..sessions {
             bench.input(Input::Connected {
@@ -60,7 +63,7 @@ impl Bench {
     pub fn input(&mut self, input: Input<'_>) -> &[Effect] {
         let mut world = World {
             now: Now {
-                monotonic: Duration::ZERO,
+                monotonic: self.monotonic,
                 wall: self.wall,
             },
             ids: &mut self.ids,

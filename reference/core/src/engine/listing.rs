@@ -85,3 +85,50 @@ impl io::Write for Room {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::Settings;
+
+    /// Whether a list of a thousand times nine bytes and a comma has room, and how often an entry
+    /// was made.
+    fn listed(list_bytes_max: usize) -> (bool, usize) {
+        let engine = Engine::new(Settings {
+            list_bytes_max,
+            ..Settings::default()
+        });
+        let made = Cell::new(0);
+        let list = engine.listing("all", || {
+            (0..1_000).map(|_| {
+                made.set(made.get() + 1);
+                "seven-l"
+            })
+        });
+        if let Err(failure) = &list {
+            assert_eq!(failure.code(), Code::ResponseTooLarge);
+        }
+        (list.is_ok(), made.get())
+    }
+
+    #[test]
+    fn a_list_that_is_too_large_is_looked_at_no_further_than_shows_that() {
+        let bytes = r#"{"all":[]}"#.len() + 10_000 - 1;
+        assert_eq!(listed(bytes), (true, 2_000));
+        assert_eq!(listed(bytes - 1), (false, 1_000));
+        assert_eq!(listed(100), (false, 10));
+    }
+
+    #[test]
+    fn so_many_entries_of_so_many_bytes_have_room() {
+        let engine = Engine::new(Settings {
+            list_bytes_max: 999,
+            ..Settings::default()
+        });
+        assert!(engine.check_list(111, 9).is_ok());
+        assert!(engine.check_list(1_000, 1).is_err());
+        assert!(engine.check_list(usize::MAX, 2).is_err());
+    }
+}
