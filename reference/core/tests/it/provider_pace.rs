@@ -276,6 +276,41 @@ fn a_provider_that_gives_up_its_type_is_told_no_more_of_it() {
 }
 
 #[test]
+fn who_provided_a_type_before_is_told_nothing_of_its_successors() {
+    let (mut lab, provider, registrar) = with_triggers(2_000);
+    lab.disconnect(registrar);
+    lab.frames(provider);
+    lab.quietly(provider, unregister("triggertype", "blob"));
+    let (successor, registrar) = (lab.connect(), lab.connect());
+    lab.trigger_type(successor, "blob");
+    lab.function(registrar, "f");
+    for number in 0..2_000 {
+        accepted(&mut lab, successor, registrar, &name(number));
+    }
+    lab.disconnect(registrar);
+    lab.advance(seconds(1));
+    lab.assert_silent(provider);
+    let told = names(&lab.frames(successor), "unregistertrigger");
+    assert_eq!(told, (0..2_000).map(name).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_portion_of_withdrawals_has_64_kib() {
+    let (mut lab, provider, registrar) = provided();
+    // With the type's name and what counts beside both ids, 128 bytes each.
+    let ids: Vec<String> = (0..1_600).map(|number| format!("{number:060}")).collect();
+    for id in &ids {
+        accepted(&mut lab, provider, registrar, id);
+    }
+    lab.disconnect(registrar);
+    for portion in [512, 512, 512, 64] {
+        assert_eq!(lab.frames(provider).len(), portion);
+        lab.advance(PERIOD);
+    }
+    lab.assert_silent(provider);
+}
+
+#[test]
 fn triggers_that_are_unregistered_one_by_one_are_told_in_portions_too() {
     let (mut lab, provider, registrar) = with_triggers(2_000);
     for number in 0..2_000 {

@@ -2,7 +2,7 @@
 
 use std::{ops::Bound, sync::Arc, time::Duration};
 
-use super::{Armed, Engine, Firing, Output};
+use super::{Armed, Engine, Output};
 use crate::{
     SessionId,
     engine::{Due, calls::Bar},
@@ -75,19 +75,17 @@ impl Engine {
 
     /// Whether one who is new has to wait as the others do.
     pub(super) fn is_paused(&self, subscriber: &Subscriber, queue: &str) -> bool {
-        let Firing {
-            paused_callers,
-            paused_queues,
-            ..
-        } = &self.firing;
-        let function_id = subscriber.function_id();
+        let function_id = || Arc::clone(subscriber.function_id());
         let caller = match subscriber {
-            Subscriber::Trigger(it) if !paused_callers.is_empty() => Some(it.session),
-            _ => None,
+            Subscriber::Trigger(it) => Some(it.session),
+            Subscriber::Function { .. } => None,
         };
-        caller.is_some_and(|it| paused_callers.contains(&(it, Arc::clone(function_id))))
-            || (!paused_queues.is_empty()
-                && paused_queues.contains(&(queue.into(), Arc::clone(function_id))))
+        let paused = &self.firing.paused_callers;
+        caller.is_some_and(|it| paused.contains(&(it, function_id())))
+            || self
+                .firing
+                .paused_queues
+                .contains(&(queue.into(), function_id()))
     }
 
     /// The triggers of one session for one function.

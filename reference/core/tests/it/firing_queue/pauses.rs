@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reference_core::{SessionId, Settings};
+use reference_core::{EventKind, SessionId, Settings};
 use serde_json::{Value, json};
 
 use super::{call, enqueue_call, messages, put, served_with, stats};
@@ -28,6 +28,41 @@ fn only_message(lab: &mut Lab, worker: SessionId) -> (Value, Value) {
     (call, data)
 }
 
+/// How often a call could not be made since this was last asked.
+fn refusals(lab: &mut Lab) -> usize {
+    let events = lab.events().into_iter();
+    events
+        .filter(|it| matches!(it, EventKind::CallFailed { .. }))
+        .count()
+}
+
+#[test]
+fn a_worker_with_too_much_to_do_is_tried_once_a_second_whoever_waits_for_it() {
+    let (mut lab, worker, sender) = served_with(Settings {
+        call_bytes_per_worker_max: 1,
+        ..Settings::default()
+    });
+    let [one, other] = [lab.connect(), lab.connect()];
+    lab.send(one, invoke("c", "f"));
+    let busy_with = lab.only_frame(worker);
+    for (by, id, queue) in [(one, "t", "q"), (other, "u", "q"), (other, "v", "r")] {
+        listen(&mut lab, by, id, queue);
+    }
+    refusals(&mut lab);
+    for queue in ["q", "r"] {
+        put(&mut lab, sender, message(queue, json!(queue)));
+    }
+    listen(&mut lab, one, "w", "q");
+    assert_eq!(refusals(&mut lab), 1);
+    for _ in 0..3 {
+        lab.advance(seconds(1));
+        assert_eq!(refusals(&mut lab), 1);
+    }
+    lab.send(worker, answer(&busy_with, Value::Null));
+    lab.advance(seconds(1));
+    assert_eq!(only_message(&mut lab, worker).1, "q");
+}
+
 #[test]
 fn what_is_under_way_for_one_subscriber_holds_up_that_one_alone() {
     let (mut lab, worker, sender) = served_with(Settings {
@@ -46,7 +81,9 @@ fn what_is_under_way_for_one_subscriber_holds_up_that_one_alone() {
     assert_eq!(data, 2);
     lab.send(worker, answer(&call, Value::Null));
     // One who comes later has to wait as well, and one of another session takes the message.
+    assert_eq!(refusals(&mut lab), 1);
     listen(&mut lab, busy, "v", "q");
+    assert_eq!(refusals(&mut lab), 0);
     lab.assert_silent(worker);
     listen(&mut lab, other, "u", "q");
     let (call, data) = only_message(&mut lab, worker);
