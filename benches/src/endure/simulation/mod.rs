@@ -14,7 +14,7 @@ use reference_core::Machine;
 
 use self::{steps::step, world::World};
 
-/// How many inputs one engine gets before all ends and another one begins.
+/// How many steps one engine takes before all ends and another one begins.
 const EPOCH_STEPS: u64 = 100_000;
 /// How often it is looked whether the engine's lists are what they have to be.
 const LISTS_EVERY: u64 = 5_000;

@@ -83,7 +83,7 @@ impl Plan {
             Trial::Clock => "the wall clock is set while calls are under way".to_owned(),
             Trial::Sigterm => "an engine is told to stop under load".to_owned(),
             Trial::Simulation => format!(
-                "{} random inputs to the pure core, seed {}",
+                "the pure core takes {} random steps, seed {}",
                 self.steps(),
                 self.seed
             ),

@@ -1,4 +1,4 @@
-//! Random inputs to the pure core.
+//! Random steps of the pure core.
 
 use std::time::Instant;
 

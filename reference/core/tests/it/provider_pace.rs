@@ -185,19 +185,17 @@ fn a_provider_is_asked_for_so_much_before_it_answers() {
     accepted(&mut lab, provider, registrar, "small");
     lab.send(provider, accept(&name(0)));
     lab.frames(registrar);
-    lab.quietly(registrar, large("more"));
-    lab.frames(provider);
-    lab.send(registrar, unregister("trigger", "more"));
-    lab.frames(registrar);
-    lab.frames(provider);
+    let register_and_give_up = |lab: &mut Lab| {
+        lab.quietly(registrar, large("more"));
+        lab.send(registrar, unregister("trigger", "more"));
+        lab.frames(registrar);
+        lab.frames(provider);
+    };
+    register_and_give_up(&mut lab);
     // What was given up may still wait for the provider, until it answers or its time is over.
     too_many(&mut lab);
     lab.quietly(provider, accept("more"));
-    lab.quietly(registrar, large("more"));
-    lab.frames(provider);
-    lab.send(registrar, unregister("trigger", "more"));
-    lab.frames(registrar);
-    lab.frames(provider);
+    register_and_give_up(&mut lab);
     too_many(&mut lab);
     lab.advance(seconds(10));
     for refusal in lab.frames(registrar) {
