@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     hash::{BuildHasher, RandomState},
     io,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, UdpSocket},
     ops::Range,
     process::Stdio,
     sync::{Arc, Mutex, PoisonError},
@@ -29,7 +29,10 @@ const LINES_MAX: usize = 30;
 const LINE_CHARACTERS_MAX: usize = 400;
 /// Below those that systems by default give to whoever asks for any: on a busy machine such a port may be
 /// somebody else's before the engine has taken it.
-const PORTS: Range<u16> = 20_000..32_000;
+const PORTS: Range<u16> = 20_000..26_000;
+/// A run claims a port before other runs by holding the UDP port that is so much higher: the one of the same
+/// number is left to the engine.
+const CLAIM_OFFSET: u16 = 6_000;
 const PORT_ATTEMPTS: usize = 1_000;
 /// How long what it has said is waited for once it has ended.
 const LAST_WORDS_TIME_MAX: Duration = Duration::from_millis(500);
@@ -50,6 +53,14 @@ pub(crate) struct Spawned {
     listeners: JoinSet<()>,
     pub(crate) url: String,
     pub(crate) http_url: Option<String>,
+    _ports: [Port; 2],
+}
+
+/// One that no other run gives to its engine meanwhile.
+#[derive(Debug)]
+struct Port {
+    number: u16,
+    _claim: UdpSocket,
 }
 
 /// The last lines that it wrote.
@@ -73,7 +84,8 @@ impl Spawned {
             );
             return Err(Problem::new(Exit::Usage, message));
         }
-        let [port, http_port] = free_ports()?;
+        let ports = free_ports()?;
+        let [port, http_port] = ports.each_ref().map(|it| it.number);
         let filled = |text: &String| {
             text.replace(HTTP_PORT, &http_port.to_string())
                 .replace(PORT, &port.to_string())
@@ -109,6 +121,7 @@ impl Spawned {
             listeners,
             url: format!("ws://127.0.0.1:{port}"),
             http_url: has(HTTP_PORT).then(|| format!("http://127.0.0.1:{http_port}")),
+            _ports: ports,
         })
     }
 
@@ -288,34 +301,47 @@ async fn next_line(pipe: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
     began.then(|| text.chars().take(LINE_CHARACTERS_MAX).collect())
 }
 
-/// Two ports that are free, and that the system gives to nobody before the engine listens there.
-fn free_ports() -> Result<[u16; 2], Problem> {
-    // The first is held until the second is known.
-    let ports = || Ok([free_port()?, free_port()?].map(|(port, _held)| port));
+/// Two ports that are free, and that neither the system nor another run gives to anybody.
+fn free_ports() -> Result<[Port; 2], Problem> {
+    let ports = || Ok([free_port()?, free_port()?]);
     ports()
         .map_err(|error: io::Error| Problem::new(Exit::OurFault, format!("no free port: {error}")))
 }
 
-fn free_port() -> io::Result<(u16, TcpSocket)> {
+fn free_port() -> io::Result<Port> {
     let mut problem = io::ErrorKind::AddrInUse.into();
     for _ in 0..PORT_ATTEMPTS {
         // The keys of a hash table are random, and differ from one to the next.
         let random = RandomState::new().hash_one(()) % u64::from(PORTS.end - PORTS.start);
-        let port = PORTS.start + u16::try_from(random).unwrap_or_default();
-        // Unlike a listener's, this one is refused a port of which a connection has just ended: an
-        // engine may be, too.
-        let socket = TcpSocket::new_v4()?;
-        match socket.bind((Ipv4Addr::LOCALHOST, port).into()) {
-            Ok(()) => return Ok((port, socket)),
+        let number = PORTS.start + u16::try_from(random).unwrap_or_default();
+        match claim(number) {
+            Ok(port) => return Ok(port),
             Err(error) => problem = error,
         }
     }
     Err(problem)
 }
 
+/// # Errors
+///
+/// Somebody has it, or has had it a moment ago.
+fn claim(number: u16) -> io::Result<Port> {
+    // Unlike a file, it is given back however this process ends.
+    let claim = UdpSocket::bind((Ipv4Addr::LOCALHOST, number + CLAIM_OFFSET))?;
+    // Unlike a listener's, this one is refused a port of which a connection has just ended: an engine
+    // may be, too.
+    TcpSocket::new_v4()?.bind((Ipv4Addr::LOCALHOST, number).into())?;
+    Ok(Port {
+        number,
+        _claim: claim,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::collections::BTreeSet;
 
     use super::*;
 
@@ -332,12 +358,23 @@ mod tests {
         assert_eq!(lines, ["first\r", "", &beginning, "\u{1b}[2J last"]);
     }
 
-    #[test]
-    fn the_two_ports_are_never_one_nor_any_that_the_system_gives_away() {
-        for _ in 0..1_000 {
-            let [port, http_port] = free_ports().unwrap();
-            assert_ne!(port, http_port);
-            assert!(PORTS.contains(&port) && PORTS.contains(&http_port));
+    #[tokio::test]
+    async fn ports_are_nobody_elses_while_they_are_held() {
+        let held: Vec<Port> = (0..50).flat_map(|_| free_ports().unwrap()).collect();
+        let numbers: BTreeSet<u16> = held.iter().map(|it| it.number).collect();
+        assert_eq!(numbers.len(), 100);
+        for number in numbers {
+            assert!(PORTS.contains(&number));
+            assert!(claim(number).is_err(), "{number}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_port_that_somebody_listens_at_is_not_free() {
+        let [port, other] = free_ports().unwrap();
+        let address = (Ipv4Addr::LOCALHOST, port.number);
+        let _listener = std::net::TcpListener::bind(address).unwrap();
+        drop([port, other]);
+        assert!(claim(address.1).is_err());
     }
 }
